@@ -1,0 +1,62 @@
+/* Keras objects: a class name and a configuration, as options structs in C and as JSON in files.
+ *
+ * A *spec* is how a user writes one in a string: a Keras name ("he_normal"), a name with arguments
+ * ("random_normal(stddev=0.02)", "cosine_decay(0.1, decay_steps=1000)") or a Keras JSON object
+ * ("{\"class_name\": ..., \"config\": ...}"). Options structs keep specs as they were given. */
+#ifndef MORU_CORE_CONFIG_H
+#define MORU_CORE_CONFIG_H
+
+#include <jansson.h>
+#include "core/arena.h"
+#include "core/status.h"
+#include <moru/tensor.h>
+
+typedef enum moru_field_kind {
+    MORU_FIELD_BOOL,    /* bool */
+    MORU_FIELD_INT,     /* int64_t */
+    MORU_FIELD_REAL,    /* double; JSON null: NAN */
+    MORU_FIELD_TEXT,    /* const char *, a plain string; JSON null: NULL */
+    MORU_FIELD_SPEC,    /* const char *, a spec of a Keras object (initializer, activation, ...); JSON null: NULL */
+    MORU_FIELD_INTS,    /* int64_t[count]; JSON takes one number for all, too */
+    MORU_FIELD_SHAPE,   /* moru_shape; JSON null inside: -1 */
+    MORU_FIELD_IGNORED  /* read and dropped: cannot change a result */
+} moru_field_kind;
+
+typedef struct moru_field {
+    const char *name;      /* as in Keras's configuration */
+    moru_field_kind kind;
+    size_t offset;         /* in the options struct */
+    int count;             /* of MORU_FIELD_INTS */
+    const char *family;    /* of MORU_FIELD_SPEC: "initializer", "activation", ...: the classes it may name */
+} moru_field;
+
+/* A class of configured objects that isn't a layer: initializers, losses, optimizers, schedules ... */
+typedef struct moru_class {
+    const char *class_name;   /* "RandomNormal" */
+    const char *alias;        /* "random_normal" */
+    const char *module;       /* "keras.initializers" */
+    size_t size;              /* of the options struct */
+    const void *defaults;     /* an options struct */
+    const moru_field *fields;
+    int n_fields;
+    const void *functions;    /* the family's own function table */
+} moru_class;
+
+/* Parses a spec. *class points into classes[0..n); *options is a fresh options struct in arena. where starts messages.
+ * Keras 3 and Keras 2 JSON, names, aliases and case variants ("SGD", "sgd") are taken. */
+moru_status moru_spec_parse(moru_arena *arena, const char *spec, const moru_class *const *classes, int n, const char *where,
+                            const moru_class **class_, void **options);
+/* {"module","class_name","config","registered_name"}: new reference, NULL when out of memory. */
+json_t *moru_class_to_json(const moru_class *class_, const void *options);
+/* Fields from a JSON configuration over options that hold defaults; strings go to arena. Unknown members are appended to
+ * `unknown` (a JSON array of strings, may be NULL) unless their value is null or false. */
+moru_status moru_fields_read(moru_arena *arena, const moru_field *fields, int n, json_t *config, void *options,
+                             const char *where, json_t *unknown);
+json_t *moru_fields_write(const moru_field *fields, int n, const void *options);
+/* Copies an options struct and its strings into arena. */
+void *moru_options_copy(moru_arena *arena, const moru_field *fields, int n, size_t size, const void *options);
+
+/* snake("Conv2DTranspose") = "conv2d_transpose", by Keras's rule. */
+void moru_snake(const char *class_name, char *out, size_t size);
+
+#endif

@@ -1,0 +1,20 @@
+/** @file
+ * Moru: deep learning in C. Includes everything.
+ */
+#ifndef MORU_H
+#define MORU_H
+
+#include <moru/status.h>
+#include <moru/tensor.h>
+#include <moru/random.h>
+#include <moru/graph.h>
+#include <moru/op.h>
+#include <moru/ops.h>
+#include <moru/program.h>
+#include <moru/layers.h>
+#include <moru/model.h>
+#include <moru/dataset.h>
+#include <moru/train.h>
+#include <moru/formats.h>
+
+#endif

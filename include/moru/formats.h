@@ -1,0 +1,45 @@
+/** @file
+ * Files: models and weights as Keras writes them, arrays, pictures. Files appear whole or not at all: they are written
+ * beside, synced and renamed.
+ */
+#ifndef MORU_FORMATS_H
+#define MORU_FORMATS_H
+
+#include <moru/train.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Writes a model; the name decides: .keras (whole, with optimizer state if compiled) or .weights.h5. */
+MORU_API moru_status moru_save(moru_model *model, const char *path);
+/** Reads a .keras file. A compiled one comes back compiled, with its optimizer's state. */
+MORU_API moru_status moru_load(moru_model **model, const char *path);
+/** Reads a .weights.h5 or .keras file's weights into a model of the same structure. All or nothing: on any mismatch the model is
+ *  left as it was and the message lists every one. */
+MORU_API moru_status moru_load_weights(moru_model *model, const char *path);
+/** The model's Keras configuration (config.json) as text; free() it. */
+MORU_API char *moru_model_to_json(moru_model *model);
+MORU_API moru_status moru_model_from_json(moru_model **model, const char *json, const char *where);
+
+/** @name Arrays in HDF5 files @{ */
+/** A data set as a new tensor of the caller's: floating types as ::MORU_REAL; integer types as dtype asks, range-checked. */
+MORU_API moru_status moru_h5_read(moru_tensor **tensor, const char *path, const char *name, moru_dtype dtype);
+MORU_API bool moru_h5_has(const char *path, const char *name);
+typedef struct moru_h5_item { const char *name; const moru_tensor *tensor; } moru_h5_item;
+/** A new file with n data sets (groups in names are made). */
+MORU_API moru_status moru_h5_write(const char *path, const moru_h5_item *items, int n);
+/** @} */
+
+/** @name Pictures @{ */
+/** Loss and metrics by epoch, training and validation, as a PNG. */
+MORU_API moru_status moru_plot_history(const moru_history *history, const char *title, const char *path);
+/** n pictures [n,h,w,1 or 3] in 0..1 in a grid, each with a caption (captions may be NULL); wrong[i] marks a caption red. */
+MORU_API moru_status moru_plot_images(const moru_tensor *images, const char *const *captions, const bool *wrong, int columns,
+                                      const char *title, const char *path);
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

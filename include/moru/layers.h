@@ -1,0 +1,201 @@
+/** @file
+ * Layers: Keras's names, defaults and semantics.
+ *
+ * Options are given as designated initialisers, moru_dense(.units = 10, .activation = "relu"); what isn't named has
+ * Keras's default. Every constructor gives a layer that belongs to the caller until it is put into a model.
+ * Wrong options are reported by the model. Strings are copied. Activations, initializers and regularizers are specs: a
+ * Keras name ("he_normal"), a name with arguments ("l2(1e-4)"), or a Keras JSON object.
+ */
+#ifndef MORU_LAYERS_H
+#define MORU_LAYERS_H
+
+#include <moru/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct moru_layer moru_layer;
+
+/** Frees a layer that was not put into a model. */
+MORU_API void moru_layer_free(moru_layer *layer);
+MORU_API const char *moru_layer_name(const moru_layer *layer);
+MORU_API const char *moru_layer_class_name(const moru_layer *layer);
+/** A layer that isn't trainable keeps its weights; BatchNormalization then also uses its moving statistics. */
+MORU_API void moru_layer_set_trainable(moru_layer *layer, bool trainable);
+MORU_API bool moru_layer_trainable(const moru_layer *layer);
+MORU_API int moru_layer_weight_count(const moru_layer *layer);
+/** Weight k in Keras's order, owned by the layer; its tensor may be written between steps. */
+MORU_API moru_tensor *moru_layer_weight_at(moru_layer *layer, int k, const char **name);
+
+/** Options every layer has. */
+#define MORU_LAYER_OPTIONS const char *name; bool trainable;
+#define MORU_LAYER_DEFAULTS .name = NULL, .trainable = true
+
+/* Options with defaults: later initialisers override earlier ones, which -Woverride-init would call a mistake. */
+#define MORU_WITH_DEFAULTS(function, type, defaults, ...)                                     \
+    (__extension__({ _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Woverride-init\"") \
+        const type moru_options_ = {defaults, __VA_ARGS__};                                    \
+        _Pragma("GCC diagnostic pop") function(&moru_options_); }))
+
+/** moru_input(28, 28, 1): the shape of one sample. */
+#define moru_input(...) moru_input_layer(MORU_SHAPE(__VA_ARGS__), MORU_REAL, NULL)
+#define moru_input_int(...) moru_input_layer(MORU_SHAPE(__VA_ARGS__), MORU_INT32, NULL)
+/** Shape without the batch; -1 inside it: any size. */
+MORU_API moru_layer *moru_input_layer(moru_shape shape, moru_dtype dtype, const char *name);
+
+/** y = activation(x kernel + bias), over the last axis. Variables: kernel [in, units], bias [units]. */
+typedef struct moru_dense_options {
+    MORU_LAYER_OPTIONS
+    int64_t units;
+    const char *activation;
+    bool use_bias;
+    const char *kernel_initializer, *bias_initializer;
+    const char *kernel_regularizer, *bias_regularizer;
+} moru_dense_options;
+#define MORU_DENSE_DEFAULTS MORU_LAYER_DEFAULTS, .use_bias = true, .kernel_initializer = "glorot_uniform", .bias_initializer = "zeros"
+#define moru_dense(...) MORU_WITH_DEFAULTS(moru_dense_new, moru_dense_options, MORU_DENSE_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_dense_new(const moru_dense_options *options);
+
+/** 2-D convolution, NHWC. Variables: kernel [kh, kw, in/groups, filters], bias [filters]. */
+typedef struct moru_conv2d_options {
+    MORU_LAYER_OPTIONS
+    int64_t filters;
+    int64_t kernel_size[2], strides[2], dilation_rate[2];
+    int64_t groups;
+    const char *padding;       /**< "valid" or "same" */
+    const char *data_format;   /**< "channels_last" */
+    const char *activation;
+    bool use_bias;
+    const char *kernel_initializer, *bias_initializer;
+    const char *kernel_regularizer, *bias_regularizer;
+} moru_conv2d_options;
+#define MORU_CONV2D_DEFAULTS MORU_LAYER_DEFAULTS, .strides = {1, 1}, .dilation_rate = {1, 1}, .groups = 1, .padding = "valid", \
+    .data_format = "channels_last", .use_bias = true, .kernel_initializer = "glorot_uniform", .bias_initializer = "zeros"
+#define moru_conv2d(...) MORU_WITH_DEFAULTS(moru_conv2d_new, moru_conv2d_options, MORU_CONV2D_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_conv2d_new(const moru_conv2d_options *options);
+
+typedef struct moru_pooling2d_options {
+    MORU_LAYER_OPTIONS
+    int64_t pool_size[2];
+    int64_t strides[2];        /**< 0: pool_size */
+    const char *padding, *data_format;
+} moru_pooling2d_options;
+#define MORU_POOLING2D_DEFAULTS MORU_LAYER_DEFAULTS, .pool_size = {2, 2}, .padding = "valid", .data_format = "channels_last"
+#define moru_max_pooling2d(...) MORU_WITH_DEFAULTS(moru_max_pooling2d_new, moru_pooling2d_options, MORU_POOLING2D_DEFAULTS, __VA_ARGS__)
+#define moru_average_pooling2d(...) MORU_WITH_DEFAULTS(moru_average_pooling2d_new, moru_pooling2d_options, MORU_POOLING2D_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_max_pooling2d_new(const moru_pooling2d_options *options);
+MORU_API moru_layer *moru_average_pooling2d_new(const moru_pooling2d_options *options);
+
+typedef struct moru_global_pooling2d_options {
+    MORU_LAYER_OPTIONS
+    bool keepdims;
+    const char *data_format;
+} moru_global_pooling2d_options;
+#define MORU_GLOBAL_POOLING2D_DEFAULTS MORU_LAYER_DEFAULTS, .data_format = "channels_last"
+#define moru_global_average_pooling2d(...) MORU_WITH_DEFAULTS(moru_global_average_pooling2d_new, moru_global_pooling2d_options, MORU_GLOBAL_POOLING2D_DEFAULTS, __VA_ARGS__)
+#define moru_global_max_pooling2d(...) MORU_WITH_DEFAULTS(moru_global_max_pooling2d_new, moru_global_pooling2d_options, MORU_GLOBAL_POOLING2D_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_global_average_pooling2d_new(const moru_global_pooling2d_options *options);
+MORU_API moru_layer *moru_global_max_pooling2d_new(const moru_global_pooling2d_options *options);
+
+/** Batch normalization; moving = momentum moving + (1 - momentum) batch, with the biased batch variance.
+ *  Variables: [gamma], [beta], moving_mean, moving_variance. */
+typedef struct moru_batch_normalization_options {
+    MORU_LAYER_OPTIONS
+    int64_t axis;
+    double momentum, epsilon;
+    bool center, scale;
+    const char *beta_initializer, *gamma_initializer, *moving_mean_initializer, *moving_variance_initializer;
+    const char *beta_regularizer, *gamma_regularizer;
+} moru_batch_normalization_options;
+#define MORU_BATCH_NORMALIZATION_DEFAULTS MORU_LAYER_DEFAULTS, .axis = -1, .momentum = 0.99, .epsilon = 1e-3, .center = true, .scale = true, \
+    .beta_initializer = "zeros", .gamma_initializer = "ones", .moving_mean_initializer = "zeros", .moving_variance_initializer = "ones"
+#define moru_batch_normalization(...) MORU_WITH_DEFAULTS(moru_batch_normalization_new, moru_batch_normalization_options, MORU_BATCH_NORMALIZATION_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_batch_normalization_new(const moru_batch_normalization_options *options);
+
+typedef struct moru_dropout_options {
+    MORU_LAYER_OPTIONS
+    double rate;               /**< share of the inputs that is dropped, in [0, 1) */
+} moru_dropout_options;
+#define moru_dropout(...) MORU_WITH_DEFAULTS(moru_dropout_new, moru_dropout_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_dropout_new(const moru_dropout_options *options);
+
+typedef struct moru_flatten_options { MORU_LAYER_OPTIONS const char *data_format; } moru_flatten_options;
+#define MORU_FLATTEN_DEFAULTS MORU_LAYER_DEFAULTS, .data_format = "channels_last"
+#define moru_flatten(...) MORU_WITH_DEFAULTS(moru_flatten_new, moru_flatten_options, MORU_FLATTEN_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_flatten_new(const moru_flatten_options *options);
+
+/** Shape without the batch; one size may be -1. */
+typedef struct moru_reshape_options { MORU_LAYER_OPTIONS moru_shape target_shape; } moru_reshape_options;
+#define moru_reshape_layer(...) MORU_WITH_DEFAULTS(moru_reshape_new, moru_reshape_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_reshape_new(const moru_reshape_options *options);
+
+typedef struct moru_activation_options { MORU_LAYER_OPTIONS const char *activation; } moru_activation_options;
+#define moru_activation(...) MORU_WITH_DEFAULTS(moru_activation_new, moru_activation_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_activation_new(const moru_activation_options *options);
+
+typedef struct moru_relu_options { MORU_LAYER_OPTIONS double max_value /**< NAN: none */, negative_slope, threshold; } moru_relu_options;
+#define MORU_RELU_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .max_value = __builtin_nan("")
+#define moru_relu_layer(...) MORU_WITH_DEFAULTS(moru_relu_new, moru_relu_options, MORU_RELU_LAYER_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_relu_new(const moru_relu_options *options);
+
+typedef struct moru_leaky_relu_options { MORU_LAYER_OPTIONS double negative_slope; } moru_leaky_relu_options;
+#define MORU_LEAKY_RELU_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .negative_slope = 0.3
+#define moru_leaky_relu_layer(...) MORU_WITH_DEFAULTS(moru_leaky_relu_new, moru_leaky_relu_options, MORU_LEAKY_RELU_LAYER_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_leaky_relu_new(const moru_leaky_relu_options *options);
+
+typedef struct moru_elu_options { MORU_LAYER_OPTIONS double alpha; } moru_elu_options;
+#define MORU_ELU_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .alpha = 1.0
+#define moru_elu_layer(...) MORU_WITH_DEFAULTS(moru_elu_new, moru_elu_options, MORU_ELU_LAYER_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_elu_new(const moru_elu_options *options);
+
+typedef struct moru_softmax_options { MORU_LAYER_OPTIONS int64_t axis; } moru_softmax_options;
+#define MORU_SOFTMAX_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .axis = -1
+#define moru_softmax_layer(...) MORU_WITH_DEFAULTS(moru_softmax_new, moru_softmax_options, MORU_SOFTMAX_LAYER_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_softmax_new(const moru_softmax_options *options);
+
+/** int32 tokens to rows of embeddings [input_dim, output_dim]. */
+typedef struct moru_embedding_options {
+    MORU_LAYER_OPTIONS
+    int64_t input_dim, output_dim;
+    const char *embeddings_initializer, *embeddings_regularizer;
+    bool mask_zero;
+} moru_embedding_options;
+#define MORU_EMBEDDING_DEFAULTS MORU_LAYER_DEFAULTS, .embeddings_initializer = "uniform"
+#define moru_embedding(...) MORU_WITH_DEFAULTS(moru_embedding_new, moru_embedding_options, MORU_EMBEDDING_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_embedding_new(const moru_embedding_options *options);
+
+typedef struct moru_zero_padding2d_options { MORU_LAYER_OPTIONS int64_t padding[4]; /**< top, bottom, left, right */ const char *data_format; } moru_zero_padding2d_options;
+#define MORU_ZERO_PADDING2D_DEFAULTS MORU_LAYER_DEFAULTS, .padding = {1, 1, 1, 1}, .data_format = "channels_last"
+#define moru_zero_padding2d(...) MORU_WITH_DEFAULTS(moru_zero_padding2d_new, moru_zero_padding2d_options, MORU_ZERO_PADDING2D_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_zero_padding2d_new(const moru_zero_padding2d_options *options);
+
+/** x scale + offset. */
+typedef struct moru_rescaling_options { MORU_LAYER_OPTIONS double scale, offset; } moru_rescaling_options;
+#define MORU_RESCALING_DEFAULTS MORU_LAYER_DEFAULTS, .scale = 1.0
+#define moru_rescaling(...) MORU_WITH_DEFAULTS(moru_rescaling_new, moru_rescaling_options, MORU_RESCALING_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_rescaling_new(const moru_rescaling_options *options);
+
+/** Layers of several inputs (moru_apply_n()). */
+typedef struct moru_merge_options { MORU_LAYER_OPTIONS } moru_merge_options;
+#define moru_add_layer(...) MORU_WITH_DEFAULTS(moru_add_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_multiply_layer(...) MORU_WITH_DEFAULTS(moru_multiply_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_subtract_layer(...) MORU_WITH_DEFAULTS(moru_subtract_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_average_layer(...) MORU_WITH_DEFAULTS(moru_average_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_maximum_layer(...) MORU_WITH_DEFAULTS(moru_maximum_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_minimum_layer(...) MORU_WITH_DEFAULTS(moru_minimum_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_add_new(const moru_merge_options *options);
+MORU_API moru_layer *moru_multiply_new(const moru_merge_options *options);
+MORU_API moru_layer *moru_subtract_new(const moru_merge_options *options);
+MORU_API moru_layer *moru_average_new(const moru_merge_options *options);
+MORU_API moru_layer *moru_maximum_new(const moru_merge_options *options);
+MORU_API moru_layer *moru_minimum_new(const moru_merge_options *options);
+typedef struct moru_concatenate_options { MORU_LAYER_OPTIONS int64_t axis; } moru_concatenate_options;
+#define MORU_CONCATENATE_DEFAULTS MORU_LAYER_DEFAULTS, .axis = -1
+#define moru_concatenate(...) MORU_WITH_DEFAULTS(moru_concatenate_new, moru_concatenate_options, MORU_CONCATENATE_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_concatenate_new(const moru_concatenate_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,223 @@
+/** @file
+ * Builders: one function per op.
+ *
+ * All take and give values of one graph. Binary ops broadcast as NumPy does. Axes may be negative, counted from the end.
+ * A NULL or failed operand gives a failed value; see graph.h for how errors are kept.
+ * Image tensors are NHWC, convolution weights HWIO, as in Keras.
+ */
+#ifndef MORU_OPS_H
+#define MORU_OPS_H
+
+#include <stdint.h>
+#include <moru/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @name Binary, elementwise with broadcasting
+ * Comparisons and logical ops give 0 or 1 in ::MORU_REAL and have a gradient of zero. @{ */
+MORU_API moru_node *moru_add(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_sub(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_mul(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_div(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_pow(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_maximum(moru_node *a, moru_node *b); /**< equal operands share the gradient by halves */
+MORU_API moru_node *moru_minimum(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_atan2(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_squared_difference(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_equal(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_not_equal(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_less(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_less_equal(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_greater(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_greater_equal(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_logical_and(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_logical_or(moru_node *a, moru_node *b);
+/** where(c != 0, a, b), all three broadcast. */
+MORU_API moru_node *moru_where(moru_node *condition, moru_node *a, moru_node *b);
+/** @} */
+
+/** @name With a number @{ */
+MORU_API moru_node *moru_add_scalar(moru_node *x, double value);
+MORU_API moru_node *moru_mul_scalar(moru_node *x, double value);
+MORU_API moru_node *moru_pow_scalar(moru_node *x, double exponent);
+/** min(max(x, low), high); gradient 1 inside and at the bounds. Infinite bounds are allowed. */
+MORU_API moru_node *moru_clip(moru_node *x, double low, double high);
+/** @} */
+
+/** @name Unary @{ */
+MORU_API moru_node *moru_neg(moru_node *x);
+MORU_API moru_node *moru_abs(moru_node *x);
+MORU_API moru_node *moru_sign(moru_node *x);
+MORU_API moru_node *moru_floor(moru_node *x);
+MORU_API moru_node *moru_ceil(moru_node *x);
+MORU_API moru_node *moru_round(moru_node *x); /**< halves to even */
+MORU_API moru_node *moru_exp(moru_node *x);
+MORU_API moru_node *moru_expm1(moru_node *x);
+MORU_API moru_node *moru_log(moru_node *x);
+MORU_API moru_node *moru_log1p(moru_node *x);
+MORU_API moru_node *moru_log2(moru_node *x);
+MORU_API moru_node *moru_sqrt(moru_node *x);
+MORU_API moru_node *moru_rsqrt(moru_node *x);
+MORU_API moru_node *moru_square(moru_node *x);
+MORU_API moru_node *moru_reciprocal(moru_node *x);
+MORU_API moru_node *moru_sin(moru_node *x);
+MORU_API moru_node *moru_cos(moru_node *x);
+MORU_API moru_node *moru_tan(moru_node *x);
+MORU_API moru_node *moru_atan(moru_node *x);
+MORU_API moru_node *moru_sinh(moru_node *x);
+MORU_API moru_node *moru_cosh(moru_node *x);
+MORU_API moru_node *moru_tanh(moru_node *x);
+MORU_API moru_node *moru_erf(moru_node *x);
+MORU_API moru_node *moru_is_nan(moru_node *x);
+MORU_API moru_node *moru_logical_not(moru_node *x);
+/** @} */
+
+/** @name Activations (defaults of Keras) @{ */
+MORU_API moru_node *moru_relu(moru_node *x);
+MORU_API moru_node *moru_relu6(moru_node *x);
+MORU_API moru_node *moru_leaky_relu(moru_node *x, double negative_slope);
+/** x >= threshold ? min(x, max_value) : negative_slope*(x - threshold); max_value may be INFINITY. */
+MORU_API moru_node *moru_relu_general(moru_node *x, double negative_slope, double max_value, double threshold);
+MORU_API moru_node *moru_elu(moru_node *x, double alpha);
+MORU_API moru_node *moru_selu(moru_node *x);
+MORU_API moru_node *moru_gelu(moru_node *x);      /**< x/2 (1 + erf(x/sqrt 2)) */
+MORU_API moru_node *moru_gelu_tanh(moru_node *x); /**< the tanh approximation */
+MORU_API moru_node *moru_sigmoid(moru_node *x);
+MORU_API moru_node *moru_log_sigmoid(moru_node *x);
+MORU_API moru_node *moru_hard_sigmoid(moru_node *x); /**< clip(x/6 + 1/2, 0, 1) */
+MORU_API moru_node *moru_hard_silu(moru_node *x);    /**< x hard_sigmoid(x) */
+MORU_API moru_node *moru_silu(moru_node *x);
+MORU_API moru_node *moru_mish(moru_node *x);
+MORU_API moru_node *moru_softplus(moru_node *x);
+MORU_API moru_node *moru_softsign(moru_node *x);
+MORU_API moru_node *moru_softmax(moru_node *x, int axis);
+MORU_API moru_node *moru_log_softmax(moru_node *x, int axis);
+/** @} */
+
+/** @name Reductions
+ * Over the n axes given; n = 0 with axes NULL means all. keepdims leaves sizes of 1. An empty sum is 0, product 1, mean NaN;
+ * max and min of nothing are errors. Equal extremes share the gradient evenly. @{ */
+MORU_API moru_node *moru_sum(moru_node *x, const int *axes, int n, bool keepdims);
+MORU_API moru_node *moru_mean(moru_node *x, const int *axes, int n, bool keepdims);
+MORU_API moru_node *moru_max(moru_node *x, const int *axes, int n, bool keepdims);
+MORU_API moru_node *moru_min(moru_node *x, const int *axes, int n, bool keepdims);
+MORU_API moru_node *moru_prod(moru_node *x, const int *axes, int n, bool keepdims);
+/** Variance with divisor N - ddof. */
+MORU_API moru_node *moru_variance(moru_node *x, const int *axes, int n, bool keepdims, int ddof);
+MORU_API moru_node *moru_logsumexp(moru_node *x, const int *axes, int n, bool keepdims);
+/** Index of the first largest element along axis, ::MORU_INT32; no gradient. */
+MORU_API moru_node *moru_argmax(moru_node *x, int axis);
+MORU_API moru_node *moru_argmin(moru_node *x, int axis);
+#define moru_sum_all(x) moru_sum((x), NULL, 0, false)
+#define moru_mean_all(x) moru_mean((x), NULL, 0, false)
+/** Sums x down to the shape of like (the reverse of broadcasting). */
+MORU_API moru_node *moru_sum_to(moru_node *x, moru_node *like);
+/** @} */
+
+/** @name Shape @{ */
+/** The same elements under n sizes; one may be -1 and is worked out. Symbolic sizes may stand in dims. */
+MORU_API moru_node *moru_reshape(moru_node *x, const int64_t *dims, int n);
+MORU_API moru_node *moru_reshape_like(moru_node *x, moru_node *like);
+MORU_API moru_node *moru_flatten_from(moru_node *x, int axis); /**< axes from axis on become one */
+/** Axis k of the result is axis order[k] of x; NULL reverses. */
+MORU_API moru_node *moru_transpose(moru_node *x, const int *order);
+MORU_API moru_node *moru_expand_dims(moru_node *x, int axis);
+MORU_API moru_node *moru_squeeze(moru_node *x, int axis);
+MORU_API moru_node *moru_broadcast_to(moru_node *x, const int64_t *dims, int n);
+MORU_API moru_node *moru_broadcast_like(moru_node *x, moru_node *like);
+#define MORU_SLICE_END INT64_MAX
+/** x[start:stop:step] along one axis, as Python does it (negative starts count from the end); step may be negative. */
+MORU_API moru_node *moru_slice(moru_node *x, int axis, int64_t start, int64_t stop, int64_t step);
+/** Pads axis k by before[k] and after[k] (>= 0) with value; arrays of x's rank. */
+MORU_API moru_node *moru_pad(moru_node *x, const int64_t *before, const int64_t *after, double value);
+MORU_API moru_node *moru_concat(moru_node *const *xs, int n, int axis);
+MORU_API moru_node *moru_stack(moru_node *const *xs, int n, int axis);
+/** Slices of x along axis chosen by int32 indices of any shape, which replaces the axis. A bad index is MORU_ERR_RANGE. */
+MORU_API moru_node *moru_gather(moru_node *x, moru_node *indices, int axis);
+/** 1 at the index, 0 elsewhere, along a new last axis of size depth; an index outside is MORU_ERR_RANGE. */
+MORU_API moru_node *moru_one_hot(moru_node *indices, int64_t depth);
+MORU_API moru_node *moru_cast(moru_node *x, moru_dtype dtype); /**< to int32 truncates toward zero; no gradient through int32 */
+MORU_API moru_node *moru_zeros_like(moru_node *x);
+MORU_API moru_node *moru_ones_like(moru_node *x);
+/** x, with no gradient flowing back. */
+MORU_API moru_node *moru_stop_gradient(moru_node *x);
+MORU_API moru_node *moru_identity(moru_node *x);
+/** @} */
+
+/** @name Linear algebra @{ */
+/** a b as numpy.matmul: vectors, matrices, batches with broadcasting. */
+MORU_API moru_node *moru_matmul(moru_node *a, moru_node *b);
+/** As moru_matmul() with the last two axes of a or b exchanged first. */
+MORU_API moru_node *moru_matmul_t(moru_node *a, bool transpose_a, moru_node *b, bool transpose_b);
+/** @} */
+
+/** @name Convolution and pooling; spatial pairs are {height, width} @{ */
+typedef enum moru_padding { MORU_VALID = 0, MORU_SAME = 1, MORU_EXPLICIT = 2 } moru_padding;
+typedef struct moru_conv2d_attrs {
+    int64_t strides[2];   /**< 0 means 1 */
+    int64_t dilation[2];  /**< 0 means 1 */
+    int64_t groups;       /**< 0 means 1 */
+    moru_padding padding;
+    int64_t pads[4];      /**< top, bottom, left, right, for ::MORU_EXPLICIT */
+} moru_conv2d_attrs;
+/** x [n,h,w,c] with weight [kh,kw,c/groups,filters] gives [n,oh,ow,filters]. "Same" pads as TensorFlow does (more after). */
+MORU_API moru_node *moru_conv2d_op(moru_node *x, moru_node *weight, const moru_conv2d_attrs *attrs);
+typedef struct moru_pool2d_attrs {
+    int64_t size[2];
+    int64_t strides[2];        /**< 0 means size */
+    moru_padding padding;
+    int64_t pads[4];
+    int32_t count_padding;     /**< average: padded cells count in the divisor */
+} moru_pool2d_attrs;
+/** Padding counts as -inf; equal maxima: the first one gets the gradient. */
+MORU_API moru_node *moru_max_pool2d(moru_node *x, const moru_pool2d_attrs *attrs);
+MORU_API moru_node *moru_avg_pool2d(moru_node *x, const moru_pool2d_attrs *attrs);
+/** @} */
+
+/** @name Normalization, regularization @{ */
+/** Batch normalization over all axes but axis (the last: -1), with batch statistics (biased variance).
+ *  y = (x - mean)/sqrt(variance + epsilon) gamma + beta. Outputs: y, mean, variance. gamma and beta may be NULL. */
+MORU_API moru_node *moru_batch_norm(moru_node *x, moru_node *gamma, moru_node *beta, int axis, double epsilon);
+/** The same with given statistics. */
+MORU_API moru_node *moru_batch_norm_inference(moru_node *x, moru_node *gamma, moru_node *beta, moru_node *mean,
+                                              moru_node *variance, int axis, double epsilon);
+/** Zeroes each element with probability rate and scales the rest by 1/(1 - rate). 0 <= rate < 1. */
+MORU_API moru_node *moru_dropout_op(moru_node *x, double rate);
+/** Random numbers, new at each step: uniform in [low, high), normal. */
+MORU_API moru_node *moru_random_uniform_op(moru_graph *graph, moru_shape shape, double low, double high);
+MORU_API moru_node *moru_random_normal_op(moru_graph *graph, moru_shape shape, double mean, double stddev);
+/** Rows of table [vocabulary, width] for int32 indices; an index outside is MORU_ERR_RANGE. */
+MORU_API moru_node *moru_embedding_op(moru_node *table, moru_node *indices);
+/** @} */
+
+/** @name Losses per sample (no reduction), along the last axis @{ */
+/** -log softmax(logits)[label]; labels int32 of logits' shape less its last axis. A label outside is MORU_ERR_RANGE. */
+MORU_API moru_node *moru_sparse_cross_entropy(moru_node *logits, moru_node *labels);
+/** -sum target log softmax(logits). */
+MORU_API moru_node *moru_cross_entropy(moru_node *logits, moru_node *target);
+/** Elementwise max(z,0) - z t + log(1 + exp(-|z|)): binary cross entropy from logits, without the mean. */
+MORU_API moru_node *moru_sigmoid_cross_entropy(moru_node *logits, moru_node *target);
+/** mean((target - prediction)^2) over everything: a scalar. */
+MORU_API moru_node *moru_mean_squared_error(moru_node *target, moru_node *prediction);
+/** @} */
+
+/** @name Optimizer steps
+ * Each gives the new parameter as first output and the new slots after it, for the updates of a program. Scalars (the
+ * learning rate, the 1-based step) are values, so that schedules need no new program. Formulas are those of Keras 3. @{ */
+MORU_API moru_node *moru_sgd_step(moru_node *param, moru_node *grad, moru_node *momentum_slot, moru_node *lr,
+                                  double momentum, bool nesterov, double weight_decay);
+MORU_API moru_node *moru_adam_step(moru_node *param, moru_node *grad, moru_node *m, moru_node *v, moru_node *lr,
+                                   moru_node *step, double beta_1, double beta_2, double epsilon, double weight_decay);
+MORU_API moru_node *moru_rmsprop_step(moru_node *param, moru_node *grad, moru_node *velocity, moru_node *momentum_slot,
+                                      moru_node *average_gradient, moru_node *lr, double rho, double momentum,
+                                      double epsilon, double weight_decay);
+MORU_API moru_node *moru_adagrad_step(moru_node *param, moru_node *grad, moru_node *accumulator, moru_node *lr,
+                                      double epsilon, double weight_decay);
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,160 @@
+/** @file
+ * Training: compile, fit, evaluate, predict. Names, defaults and formulas are those of Keras 3.
+ */
+#ifndef MORU_TRAIN_H
+#define MORU_TRAIN_H
+
+#include <moru/dataset.h>
+#include <moru/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @name Optimizers
+ * A constructor's result belongs to the caller until moru_compile() takes it. learning_rate_schedule, if given, is a spec
+ * ("cosine_decay(initial_learning_rate=0.1, decay_steps=1000)") and takes the place of learning_rate. @{ */
+typedef struct moru_optimizer moru_optimizer;
+#define MORU_OPTIMIZER_OPTIONS \
+    const char *name;                   \
+    double learning_rate;               \
+    const char *learning_rate_schedule; \
+    double weight_decay;    /* decoupled; 0: none */ \
+    double clipnorm, clipvalue, global_clipnorm; /* 0: none */
+typedef struct moru_sgd_options { MORU_OPTIMIZER_OPTIONS double momentum; bool nesterov; } moru_sgd_options;
+typedef struct moru_adam_options { MORU_OPTIMIZER_OPTIONS double beta_1, beta_2, epsilon; } moru_adam_options;
+typedef struct moru_rmsprop_options { MORU_OPTIMIZER_OPTIONS double rho, momentum, epsilon; bool centered; } moru_rmsprop_options;
+typedef struct moru_adagrad_options { MORU_OPTIMIZER_OPTIONS double initial_accumulator_value, epsilon; } moru_adagrad_options;
+#define MORU_SGD_DEFAULTS .learning_rate = 0.01
+#define moru_sgd(...) MORU_WITH_DEFAULTS(moru_sgd_new, moru_sgd_options, MORU_SGD_DEFAULTS, __VA_ARGS__)
+#define MORU_ADAM_DEFAULTS .learning_rate = 0.001, .beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7
+#define moru_adam(...) MORU_WITH_DEFAULTS(moru_adam_new, moru_adam_options, MORU_ADAM_DEFAULTS, __VA_ARGS__)
+#define MORU_ADAMW_DEFAULTS .learning_rate = 0.001, .weight_decay = 0.004, .beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7
+#define moru_adamw(...) MORU_WITH_DEFAULTS(moru_adamw_new, moru_adam_options, MORU_ADAMW_DEFAULTS, __VA_ARGS__)
+#define MORU_RMSPROP_DEFAULTS .learning_rate = 0.001, .rho = 0.9, .epsilon = 1e-7
+#define moru_rmsprop(...) MORU_WITH_DEFAULTS(moru_rmsprop_new, moru_rmsprop_options, MORU_RMSPROP_DEFAULTS, __VA_ARGS__)
+#define MORU_ADAGRAD_DEFAULTS .learning_rate = 0.001, .initial_accumulator_value = 0.1, .epsilon = 1e-7
+#define moru_adagrad(...) MORU_WITH_DEFAULTS(moru_adagrad_new, moru_adagrad_options, MORU_ADAGRAD_DEFAULTS, __VA_ARGS__)
+MORU_API moru_optimizer *moru_sgd_new(const moru_sgd_options *options);
+MORU_API moru_optimizer *moru_adam_new(const moru_adam_options *options);
+MORU_API moru_optimizer *moru_adamw_new(const moru_adam_options *options);
+MORU_API moru_optimizer *moru_rmsprop_new(const moru_rmsprop_options *options);
+MORU_API moru_optimizer *moru_adagrad_new(const moru_adagrad_options *options);
+/** From a spec: "adam", "sgd(0.1, momentum=0.9)", or a Keras JSON object. */
+MORU_API moru_status moru_optimizer_from(moru_optimizer **optimizer, const char *spec);
+MORU_API void moru_optimizer_free(moru_optimizer *optimizer);
+MORU_API double moru_optimizer_learning_rate(const moru_optimizer *optimizer, int64_t iteration);
+/** Replaces rate and schedule by a fixed rate. */
+MORU_API void moru_optimizer_set_learning_rate(moru_optimizer *optimizer, double rate);
+MORU_API moru_status moru_optimizer_set_schedule(moru_optimizer *optimizer, const char *spec);
+/** Value of a schedule spec at an iteration (counted from 0). */
+MORU_API moru_status moru_schedule_value(const char *spec, int64_t iteration, double *value);
+/** @} */
+
+#define MORU_MAX_METRICS 8
+#define MORU_MAX_OUTPUTS 16
+typedef struct moru_compile_options {
+    moru_optimizer *optimizer;              /**< taken over; NULL: rmsprop, as in Keras */
+    const char *loss;                       /**< spec, for every output */
+    const char *losses[MORU_MAX_OUTPUTS];   /**< one an output, instead of loss */
+    double loss_weights[MORU_MAX_OUTPUTS];  /**< 0 means 1 */
+    const char *metrics[MORU_MAX_METRICS];  /**< specs; "accuracy" picks the kind that fits loss and output, as Keras does */
+} moru_compile_options;
+#define moru_compile(model, ...) moru_compile_with((model), &(const moru_compile_options){__VA_ARGS__})
+MORU_API moru_status moru_compile_with(moru_model *model, const moru_compile_options *options);
+MORU_API moru_optimizer *moru_model_optimizer(moru_model *model); /**< NULL: not compiled */
+
+/** What is known after an epoch, or a batch, of training. */
+#define MORU_MAX_LOGS 24
+typedef struct moru_logs {
+    int epoch, epochs;              /**< epoch counts from 0 */
+    int64_t step, steps;            /**< within the epoch; step is done so far */
+    int64_t iteration;              /**< optimizer steps in all */
+    double seconds;                 /**< of this epoch so far */
+    double learning_rate;
+    int n;                          /**< names[i] ("loss", "accuracy", "val_loss", ...) has values[i] */
+    const char *names[MORU_MAX_LOGS];
+    double values[MORU_MAX_LOGS];
+} moru_logs;
+/** Value of a name; NAN if it isn't there. */
+MORU_API double moru_logs_get(const moru_logs *logs, const char *name);
+
+/** Epochs of a fit, one moru_logs each. */
+typedef struct moru_history moru_history;
+MORU_API moru_history *moru_history_new(void);
+MORU_API void moru_history_free(moru_history *history);
+MORU_API int moru_history_count(const moru_history *history);
+MORU_API const moru_logs *moru_history_at(const moru_history *history, int epoch);
+MORU_API moru_status moru_history_append(moru_history *history, const moru_logs *logs);
+
+/** Called during fit. Any function may be NULL. A status other than MORU_OK ends fit with it; *stop ends it in good order. */
+typedef struct moru_callback {
+    void *self;
+    moru_status (*on_train_begin)(void *self, moru_model *model);
+    moru_status (*on_batch_end)(void *self, moru_model *model, const moru_logs *logs, bool *stop);
+    moru_status (*on_epoch_end)(void *self, moru_model *model, const moru_logs *logs, bool *stop);
+    moru_status (*on_train_end)(void *self, moru_model *model);
+    void (*free)(void *self);       /**< called once by moru_callback_free() */
+} moru_callback;
+typedef struct moru_early_stopping_options {
+    const char *monitor;            /**< "val_loss" */
+    double min_delta;
+    int patience;
+    const char *mode;               /**< "auto", "min", "max" */
+    bool restore_best_weights;
+} moru_early_stopping_options;
+#define MORU_EARLY_STOPPING_DEFAULTS .monitor = "val_loss", .mode = "auto"
+#define moru_early_stopping(...) MORU_WITH_DEFAULTS(moru_early_stopping_new, moru_early_stopping_options, MORU_EARLY_STOPPING_DEFAULTS, __VA_ARGS__)
+MORU_API moru_callback *moru_early_stopping_new(const moru_early_stopping_options *options);
+typedef struct moru_model_checkpoint_options {
+    const char *path;               /**< a .keras, or .weights.h5, file */
+    const char *monitor;            /**< "val_loss" */
+    const char *mode;
+    bool save_best_only;
+} moru_model_checkpoint_options;
+#define MORU_MODEL_CHECKPOINT_DEFAULTS .monitor = "val_loss", .mode = "auto"
+#define moru_model_checkpoint(...) MORU_WITH_DEFAULTS(moru_model_checkpoint_new, moru_model_checkpoint_options, MORU_MODEL_CHECKPOINT_DEFAULTS, __VA_ARGS__)
+MORU_API moru_callback *moru_model_checkpoint_new(const moru_model_checkpoint_options *options);
+MORU_API void moru_callback_free(moru_callback *callback);
+
+#define MORU_MAX_CALLBACKS 8
+typedef struct moru_fit_options {
+    int epochs;                     /**< 0 means 1 */
+    int initial_epoch;
+    int64_t batch_size;             /**< 0 means 32 */
+    int64_t steps_per_epoch;        /**< 0: all of the data */
+    const moru_dataset *validation;
+    double validation_split;        /**< the last share of the data is held back, as in Keras */
+    bool no_shuffle;
+    uint64_t seed;                  /**< of shuffling and dropout */
+    int threads;                    /**< 0: as OpenMP would choose */
+    bool no_nan_check;              /**< otherwise a NaN loss is found within the epoch's step and its node named */
+    moru_callback *callbacks[MORU_MAX_CALLBACKS]; /**< not taken over */
+    moru_history *history;          /**< receives a row an epoch; may be NULL */
+} moru_fit_options;
+/** Trains. Results are the same bits for any number of threads, and for a run that was interrupted between epochs and
+ *  continued with initial_epoch from a saved model. */
+#define moru_fit(model, data, ...) moru_fit_with((model), (data), &(const moru_fit_options){__VA_ARGS__})
+MORU_API moru_status moru_fit_with(moru_model *model, const moru_dataset *data, const moru_fit_options *options);
+
+typedef struct moru_evaluate_options { int64_t batch_size; int threads; } moru_evaluate_options;
+/** Loss and metrics over a data set, into logs. */
+#define moru_evaluate(model, data, logs, ...) moru_evaluate_with((model), (data), (logs), &(const moru_evaluate_options){__VA_ARGS__})
+MORU_API moru_status moru_evaluate_with(moru_model *model, const moru_dataset *data, moru_logs *logs,
+                                        const moru_evaluate_options *options);
+/** One optimizer step on given tensors (batch first); *loss may be NULL. */
+MORU_API moru_status moru_train_on_batch(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets, double *loss);
+/** Inference over n samples in batches: outputs[k] is a new tensor of the caller's. threads 0: as OpenMP would choose. */
+MORU_API moru_status moru_predict(moru_model *model, moru_tensor *const *inputs, moru_tensor **outputs, int64_t batch_size,
+                                  int threads);
+/** Loss and its gradients for every trainable variable (moru_model_gradient_count() of them, in Keras's order): new tensors
+ *  of the caller's in gradients, their variable paths (owned by the model) in paths. loss_spec NULL: the compiled loss. */
+MORU_API int moru_model_gradient_count(const moru_model *model);
+MORU_API moru_status moru_model_gradients(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets,
+                                          const char *loss_spec, bool training, double *loss, moru_tensor **gradients,
+                                          const char **paths);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
