@@ -1,0 +1,178 @@
+/* For the kernels' own sources: names per instruction set and vectors of moru_real.
+ *
+ * Every source in this folder but select.c is compiled once per instruction set with -DMORU_ISA=generic, v2, v3 or v4
+ * and that set's flags. MORU_KERNEL(name) is moru_<isa>_<name>. The vector width follows from the flags: a vector wider
+ * than the machine's is split by the compiler into code a dozen times slower, so it is never fixed. */
+#ifndef MORU_KERNEL_H
+#define MORU_KERNEL_H
+
+#include <string.h>
+#include "kernels/kernels.h"
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
+#ifndef MORU_ISA
+#define MORU_ISA generic
+#endif
+#define MORU_KERNEL_PASTE(isa, name) moru_##isa##_##name
+#define MORU_KERNEL_EXPAND(isa, name) MORU_KERNEL_PASTE(isa, name)
+#define MORU_KERNEL(name) MORU_KERNEL_EXPAND(MORU_ISA, name)
+
+#if defined(__AVX512F__)
+#define MORU_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define MORU_VECTOR_BYTES 32
+#else
+#define MORU_VECTOR_BYTES 16
+#endif
+
+/* Every function of the table except the elementwise ones. */
+#define MORU_KERNEL_LIST(K) \
+    K(gemm_workspace) K(gemm) \
+    K(conv2d_workspace) K(conv2d) K(conv2d_grad_input_workspace) K(conv2d_grad_input) \
+    K(conv2d_grad_weight_workspace) K(conv2d_grad_weight) \
+    K(max_pool2d) K(max_pool2d_grad) K(max_pool2d_pick) K(avg_pool2d) K(avg_pool2d_grad) \
+    K(reduce_workspace) K(reduce) K(arg_reduce) \
+    K(softmax) K(softmax_grad) K(sparse_cross_entropy) K(sparse_cross_entropy_grad) \
+    K(batch_norm_workspace) K(batch_norm) K(batch_norm_apply) K(batch_norm_grad) \
+    K(copy_strided) K(dropout) K(random_uniform) K(random_normal) K(gather_rows) K(scatter_rows) \
+    K(sgd) K(adam) K(rmsprop) K(adagrad) K(all_finite)
+
+/* Prototypes: MORU_KERNEL(gemm) ..., MORU_KERNEL(unary_exp) ..., MORU_KERNEL(binary_add) ... */
+#define MORU_KERNEL_PROTOTYPE(name) __typeof__(*((moru_kernels *)0)->name) MORU_KERNEL(name);
+MORU_KERNEL_LIST(MORU_KERNEL_PROTOTYPE)
+#undef MORU_KERNEL_PROTOTYPE
+#define MORU_UNARY(name) moru_unary_fn MORU_KERNEL(unary_##name);
+#define MORU_BINARY(name) moru_binary_fn MORU_KERNEL(binary_##name);
+#include "kernels/elementwise.def"
+
+extern const moru_kernels MORU_KERNEL(table);
+
+#ifdef MORU_DOUBLE
+typedef int64_t moru_lane_int;
+#else
+typedef int32_t moru_lane_int;
+#endif
+#define LANES ((int64_t)(MORU_VECTOR_BYTES / sizeof(moru_real)))
+
+typedef moru_real vec __attribute__((vector_size(MORU_VECTOR_BYTES)));
+typedef moru_lane_int ivec __attribute__((vector_size(MORU_VECTOR_BYTES))); /* also what comparisons of vec give */
+typedef moru_real vec_unaligned __attribute__((vector_size(MORU_VECTOR_BYTES), aligned(sizeof(moru_real)), may_alias));
+
+#define KERNEL_INLINE static inline __attribute__((always_inline, unused))
+
+KERNEL_INLINE vec vec_load(const moru_real *p)
+{
+    return *(const vec_unaligned *)p;
+}
+
+KERNEL_INLINE void vec_store(moru_real *p, vec v)
+{
+    *(vec_unaligned *)p = v;
+}
+
+KERNEL_INLINE vec vec_set(moru_real x)
+{
+    return x - (vec){0};
+}
+
+KERNEL_INLINE ivec ivec_set(moru_lane_int x)
+{
+    return x - (ivec){0};
+}
+
+KERNEL_INLINE vec vec_zero(void)
+{
+    return (vec){0};
+}
+
+/* mask ? a : b, mask being all ones or all zeros per lane */
+KERNEL_INLINE vec vec_select(ivec mask, vec a, vec b)
+{
+    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
+}
+
+/* a > b ? a : b per lane: b where either is NaN */
+KERNEL_INLINE vec vec_max(vec a, vec b)
+{
+#if MORU_VECTOR_BYTES == 64 && defined(MORU_DOUBLE)
+    return (vec)_mm512_max_pd((__m512d)a, (__m512d)b);
+#elif MORU_VECTOR_BYTES == 64
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif MORU_VECTOR_BYTES == 32 && defined(MORU_DOUBLE)
+    return (vec)_mm256_max_pd((__m256d)a, (__m256d)b);
+#elif MORU_VECTOR_BYTES == 32
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__) && defined(MORU_DOUBLE)
+    return (vec)_mm_max_pd((__m128d)a, (__m128d)b);
+#elif defined(__SSE2__)
+    return (vec)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return vec_select(a > b, a, b);
+#endif
+}
+
+/* a < b ? a : b per lane: b where either is NaN */
+KERNEL_INLINE vec vec_min(vec a, vec b)
+{
+#if MORU_VECTOR_BYTES == 64 && defined(MORU_DOUBLE)
+    return (vec)_mm512_min_pd((__m512d)a, (__m512d)b);
+#elif MORU_VECTOR_BYTES == 64
+    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif MORU_VECTOR_BYTES == 32 && defined(MORU_DOUBLE)
+    return (vec)_mm256_min_pd((__m256d)a, (__m256d)b);
+#elif MORU_VECTOR_BYTES == 32
+    return (vec)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__) && defined(MORU_DOUBLE)
+    return (vec)_mm_min_pd((__m128d)a, (__m128d)b);
+#elif defined(__SSE2__)
+    return (vec)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return vec_select(a < b, a, b);
+#endif
+}
+
+/* The first n lanes (0 <= n <= LANES) from memory, zeros after them; nothing past them is touched. */
+KERNEL_INLINE vec vec_load_part(const moru_real *p, int64_t n)
+{
+#if MORU_VECTOR_BYTES == 64 && defined(MORU_DOUBLE)
+    return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+#elif MORU_VECTOR_BYTES == 64
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#else
+    vec v = {0};
+    memcpy(&v, p, (size_t)n * sizeof(moru_real));
+    return v;
+#endif
+}
+
+KERNEL_INLINE void vec_store_part(moru_real *p, vec v, int64_t n)
+{
+#if MORU_VECTOR_BYTES == 64 && defined(MORU_DOUBLE)
+    _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+#elif MORU_VECTOR_BYTES == 64
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
+    memcpy(p, &v, (size_t)n * sizeof(moru_real));
+#endif
+}
+
+/* Sum of the lanes, halves onto halves: the same order everywhere. */
+KERNEL_INLINE moru_real vec_sum(vec v)
+{
+    moru_real t[MORU_VECTOR_BYTES / sizeof(moru_real)];
+    vec_store(t, v);
+    for (int64_t half = LANES / 2; half > 0; half /= 2)
+        for (int64_t i = 0; i < half; i++)
+            t[i] += t[i + half];
+    return t[0];
+}
+
+/* A number of threads for `work` elementary operations. */
+KERNEL_INLINE int kernel_threads(int64_t work, int threads)
+{
+    return work < MORU_PARALLEL_MIN || threads < 1 ? 1 : threads;
+}
+
+#endif

@@ -1,0 +1,32 @@
+# Compiled once per instruction set, with -DMORU_ISA=generic (no flags), v2, v3 or v4 (-march=x86-64-v2 ...).
+kernel_sources = \
+	kernels/kernel.h \
+	kernels/tile.h \
+	kernels/vecmath.h \
+	kernels/table.c \
+	kernels/tile.c \
+	kernels/gemm.c \
+	kernels/conv.h \
+	kernels/conv_engine.c \
+	kernels/conv_forward.c \
+	kernels/conv_grad_input.c \
+	kernels/conv_grad_weight.c \
+	kernels/depthwise.c \
+	kernels/pool.c \
+	kernels/unary.c \
+	kernels/binary.c \
+	kernels/reduce.c \
+	kernels/softmax.c \
+	kernels/batch_norm.c \
+	kernels/copy.c \
+	kernels/random.c \
+	kernels/gather.c \
+	kernels/optimizers.c \
+	kernels/finite.c \
+	kernels/loss.c
+
+# Compiled once.
+kernel_common_sources = \
+	kernels/kernels.h \
+	kernels/elementwise.def \
+	kernels/select.c
