@@ -4,6 +4,7 @@
 #ifndef MORU_H
 #define MORU_H
 
+#include <moru/version.h>
 #include <moru/status.h>
 #include <moru/tensor.h>
 #include <moru/random.h>

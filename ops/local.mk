@@ -1,5 +1,9 @@
 # One op family a file; ops.def lists the ops.
 ops_sources = \
+	ops/broadcast.h \
+	ops/elementwise.h \
+	ops/op_table.h \
+	ops/ops.def \
 	ops/activation.c \
 	ops/activation_grad.c \
 	ops/argmax.c \
@@ -15,8 +19,3 @@ ops_sources = \
 	ops/table.c \
 	ops/unary.c \
 	ops/where.c
-ops_headers = \
-	ops/broadcast.h \
-	ops/elementwise.h \
-	ops/op_table.h \
-	ops/ops.def

@@ -1,0 +1,2 @@
+formats_sources = \
+    formats/file.c

@@ -1,0 +1,49 @@
+# tests/test_NAME.c is a program of Check tests over the library's objects; tests/double_NAME.c one over the library in
+# double precision. A new one goes into unit_tests or double_tests; double ones need the three lines below, too.
+unit_tests =
+double_tests =
+
+double_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DMORU_DOUBLE
+double_ldadd = libmoru_double.la $(CHECK_LIBS)
+# tests_double_NAME_SOURCES = tests/double_NAME.c
+# tests_double_NAME_CPPFLAGS = $(double_cppflags)
+# tests_double_NAME_LDADD = $(double_ldadd)
+
+AM_CPPFLAGS += $(CHECK_CFLAGS)
+LDADD = libmoru_static.la $(CHECK_LIBS)
+
+script_tests = tests/headers.sh tests/exports.sh
+if HAVE_CHECK
+check_PROGRAMS += $(unit_tests) $(double_tests)
+endif
+TESTS += $(check_PROGRAMS) $(script_tests)
+EXTRA_DIST += $(script_tests) tests/driver.sh tests/summary.sh tests/installed.sh tests/installed.c
+
+# The driver counts single checks, so that the totals are of checks and not of programs.
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = $(SHELL) $(srcdir)/tests/driver.sh
+SH_LOG_DRIVER = $(LOG_DRIVER)
+SH_LOG_COMPILER = $(SHELL)
+AM_TESTS_ENVIRONMENT = \
+    srcdir='$(abs_srcdir)'; export srcdir; \
+    builddir='$(abs_builddir)'; export builddir; \
+    MORU_SHARED="$${MORU_SHARED-$(abs_srcdir)/../shared}"; export MORU_SHARED; \
+    MORU_COMMAND='$(abs_builddir)/moru'; export MORU_COMMAND; \
+    CK_DEFAULT_TIMEOUT="$${CK_DEFAULT_TIMEOUT-600}"; export CK_DEFAULT_TIMEOUT; \
+    ASAN_OPTIONS="allocator_may_return_null=1:detect_leaks=1:$$ASAN_OPTIONS"; export ASAN_OPTIONS; \
+    UBSAN_OPTIONS="print_stacktrace=1:$$UBSAN_OPTIONS"; export UBSAN_OPTIONS; \
+    CC='$(CC)' CXX='$(CXX)' NM='$(NM)'; export CC CXX NM;
+
+check-summary:
+	@$(SHELL) $(srcdir)/tests/summary.sh $(TEST_LOGS:.log=.trs)
+check-local: check-TESTS
+if !HAVE_CHECK
+	@echo "Check (https://libcheck.github.io/check) wasn't found by configure: the tests in C were left out"
+endif
+	@$(SHELL) $(srcdir)/tests/summary.sh $(TEST_LOGS:.log=.trs)
+.PHONY: check-summary
+
+# The library as a user finds it: headers, pkg-config file and shared library where they were installed.
+installcheck-local:
+	@CC='$(CC)' CXX='$(CXX)' PKG_CONFIG='$(PKG_CONFIG)' SANITIZER_CFLAGS='$(SANITIZER_CFLAGS)' \
+	    $(SHELL) $(srcdir)/tests/installed.sh '$(srcdir)/tests' '$(DESTDIR)' '$(libdir)' '$(bindir)'
