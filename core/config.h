@@ -7,6 +7,7 @@
 #define MORU_CORE_CONFIG_H
 
 #include <jansson.h>
+#include <stddef.h>
 #include "core/arena.h"
 #include "core/status.h"
 #include <moru/tensor.h>
@@ -19,7 +20,8 @@ typedef enum moru_field_kind {
     MORU_FIELD_SPEC,    /* const char *, a spec of a Keras object (initializer, activation, ...); JSON null: NULL */
     MORU_FIELD_INTS,    /* int64_t[count]; JSON takes one number for all, too */
     MORU_FIELD_SHAPE,   /* moru_shape; JSON null inside: -1 */
-    MORU_FIELD_IGNORED  /* read and dropped: cannot change a result */
+    MORU_FIELD_IGNORED, /* read and dropped: cannot change a result */
+    MORU_FIELD_READ_ONLY = 0x100 /* or'ed to a kind: an older version's name of another field, never written */
 } moru_field_kind;
 
 typedef struct moru_field {
@@ -29,6 +31,15 @@ typedef struct moru_field {
     int count;             /* of MORU_FIELD_INTS */
     const char *family;    /* of MORU_FIELD_SPEC: "initializer", "activation", ...: the classes it may name */
 } moru_field;
+
+/* Rows of a table of fields. */
+#define MORU_FIELD(type, member, kind_) {.name = #member, .kind = (kind_), .offset = offsetof(type, member)}
+#define MORU_FIELD_NAMED(type, member, kind_, name_) {.name = (name_), .kind = (kind_), .offset = offsetof(type, member)}
+#define MORU_FIELD_ARRAY(type, member, n) \
+    {.name = #member, .kind = MORU_FIELD_INTS, .offset = offsetof(type, member), .count = (n)}
+#define MORU_FIELD_OBJECT(type, member, family_) \
+    {.name = #member, .kind = MORU_FIELD_SPEC, .offset = offsetof(type, member), .family = (family_)}
+#define MORU_FIELD_DROPPED(name_) {.name = (name_), .kind = MORU_FIELD_IGNORED}
 
 /* A class of configured objects that isn't a layer: initializers, losses, optimizers, schedules ... */
 typedef struct moru_class {
@@ -46,12 +57,18 @@ typedef struct moru_class {
  * Keras 3 and Keras 2 JSON, names, aliases and case variants ("SGD", "sgd") are taken. */
 moru_status moru_spec_parse(moru_arena *arena, const char *spec, const moru_class *const *classes, int n, const char *where,
                             const moru_class **class_, void **options);
+/* Checks a spec and gives it in a form moru_fields_write() can write without knowing the family: a plain name stays as it
+ * is, a name with arguments becomes the text of a Keras JSON object. NULL stays NULL. */
+moru_status moru_spec_normalize(moru_arena *arena, const char *spec, const moru_class *const *classes, int n,
+                                const char *where, const char **normal);
 /* {"module","class_name","config","registered_name"}: new reference, NULL when out of memory. */
 json_t *moru_class_to_json(const moru_class *class_, const void *options);
 /* Fields from a JSON configuration over options that hold defaults; strings go to arena. Unknown members are appended to
- * `unknown` (a JSON array of strings, may be NULL) unless their value is null or false. */
+ * `unknown` (a JSON array of strings; NULL: they are errors) unless their value is null or false. Besides the fields,
+ * "name", "trainable" and a "dtype" that is float32 are taken and dropped. Two rows of one name: the kind that fits counts. */
 moru_status moru_fields_read(moru_arena *arena, const moru_field *fields, int n, json_t *config, void *options,
                              const char *where, json_t *unknown);
+/* New reference; NULL (and moru_last_error()) when out of memory or a spec is neither a name nor JSON. */
 json_t *moru_fields_write(const moru_field *fields, int n, const void *options);
 /* Copies an options struct and its strings into arena. */
 void *moru_options_copy(moru_arena *arena, const moru_field *fields, int n, size_t size, const void *options);
