@@ -140,10 +140,14 @@ KERNEL_INLINE vec vec_load_part(const moru_real *p, int64_t n)
     return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
 #elif MORU_VECTOR_BYTES == 64
     return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif MORU_VECTOR_BYTES == 32 && defined(MORU_DOUBLE)
+    return (vec)_mm256_maskload_pd(p, (__m256i)((ivec){0, 1, 2, 3} < ivec_set(n)));
+#elif MORU_VECTOR_BYTES == 32
+    return (vec)_mm256_maskload_ps(p, (__m256i)((ivec){0, 1, 2, 3, 4, 5, 6, 7} < ivec_set((int32_t)n)));
+#elif defined(MORU_DOUBLE)
+    return (vec){n > 0 ? p[0] : 0, n > 1 ? p[1] : 0};
 #else
-    vec v = {0};
-    memcpy(&v, p, (size_t)n * sizeof(moru_real));
-    return v;
+    return (vec){n > 0 ? p[0] : 0, n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, n > 3 ? p[3] : 0};
 #endif
 }
 
@@ -153,9 +157,47 @@ KERNEL_INLINE void vec_store_part(moru_real *p, vec v, int64_t n)
     _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
 #elif MORU_VECTOR_BYTES == 64
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif MORU_VECTOR_BYTES == 32 && defined(MORU_DOUBLE)
+    _mm256_maskstore_pd(p, (__m256i)((ivec){0, 1, 2, 3} < ivec_set(n)), (__m256d)v);
+#elif MORU_VECTOR_BYTES == 32
+    _mm256_maskstore_ps(p, (__m256i)((ivec){0, 1, 2, 3, 4, 5, 6, 7} < ivec_set((int32_t)n)), (__m256)v);
 #else
-    memcpy(p, &v, (size_t)n * sizeof(moru_real));
+    for (int64_t i = 0; i < n; i++)
+        p[i] = v[i];
 #endif
+}
+
+/* a0 b0 a1 b1 ... of the lower and of the upper halves */
+#if MORU_VECTOR_BYTES == 64 && !defined(MORU_DOUBLE)
+#define ZIP_LOW {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}
+#define ZIP_HIGH {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31}
+#elif (MORU_VECTOR_BYTES == 32 && !defined(MORU_DOUBLE)) || MORU_VECTOR_BYTES == 64
+#define ZIP_LOW {0, 8, 1, 9, 2, 10, 3, 11}
+#define ZIP_HIGH {4, 12, 5, 13, 6, 14, 7, 15}
+#elif !defined(MORU_DOUBLE) || MORU_VECTOR_BYTES == 32
+#define ZIP_LOW {0, 4, 1, 5}
+#define ZIP_HIGH {2, 6, 3, 7}
+#else
+#define ZIP_LOW {0, 2}
+#define ZIP_HIGH {1, 3}
+#endif
+
+/* The LANES x LANES matrix in v[], transposed: log2(LANES) rounds of shuffling the first half of the rows into the second. */
+KERNEL_INLINE void vec_transpose(vec v[])
+{
+    const ivec low = ZIP_LOW, high = ZIP_HIGH;
+    vec t[MORU_VECTOR_BYTES / sizeof(moru_real)];
+#pragma GCC unroll 4
+    for (int64_t round = 1; round < LANES; round *= 2) {
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < LANES / 2; i++) {
+            t[2 * i] = __builtin_shuffle(v[i], v[i + LANES / 2], low);
+            t[2 * i + 1] = __builtin_shuffle(v[i], v[i + LANES / 2], high);
+        }
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < LANES; i++)
+            v[i] = t[i];
+    }
 }
 
 /* Sum of the lanes, halves onto halves: the same order everywhere. */

@@ -1,0 +1,73 @@
+/* The product of a few rows of A with a panel of B, all in registers: what GEMM and convolution are made of. */
+#ifndef MORU_TILE_H
+#define MORU_TILE_H
+
+#include "kernels/kernel.h"
+
+/* Widest panel in vectors, and the most rows for a panel of 1, 2, 3, 4 vectors. The rows' pointers are what runs out
+ * first: six of them, B, the index and its step and end fill the general registers. */
+#if MORU_VECTOR_BYTES == 64
+#define TILE_VECTORS 4
+#define TILE_ROWS_TABLE {10, 10, 8, 6}
+#else
+#define TILE_VECTORS 2
+#define TILE_ROWS_TABLE {8, 6}
+#endif
+#define TILE_MAX_ROWS 10
+#define TILE_COLUMNS (TILE_VECTORS * LANES)
+
+/* c[r][0..columns) = act(start + sum_k a[r][k] b[k][0..columns)). Each row of A has its own start; k walks in `runs` runs
+ * of `length` numbers that lie `step` apart, run s beginning at a[r] + offsets[s]. Rows of B follow each other over all
+ * runs, ldb apart. start is c itself (accumulate), bias or 0. */
+typedef struct tile {
+    const moru_real *a[TILE_MAX_ROWS];
+    moru_real *c[TILE_MAX_ROWS];
+    int64_t step;
+    const int64_t *offsets;
+    int64_t runs, length;
+    const moru_real *b;
+    int64_t ldb;
+    const moru_real *bias;
+    int64_t columns;
+    bool accumulate, relu;
+} tile;
+
+void MORU_KERNEL(tile)(const tile *t, int64_t rows);
+
+/* Columns are dealt out to panels in whole vectors, as evenly as it goes. */
+KERNEL_INLINE int64_t tile_vectors(int64_t columns)
+{
+    return (columns + LANES - 1) / LANES;
+}
+
+KERNEL_INLINE int64_t tile_panels(int64_t columns)
+{
+    return (tile_vectors(columns) + TILE_VECTORS - 1) / TILE_VECTORS;
+}
+
+/* First column of panel p; that of the panel after the last one is `columns`. */
+KERNEL_INLINE int64_t tile_panel_start(int64_t columns, int64_t panels, int64_t p)
+{
+    int64_t start = tile_vectors(columns) * p / panels * LANES;
+    return start < columns ? start : columns;
+}
+
+/* Most rows of a tile for any panel of so many columns. */
+KERNEL_INLINE int64_t tile_rows(int64_t columns)
+{
+    static const int rows[TILE_VECTORS] = TILE_ROWS_TABLE;
+    int64_t panels = tile_panels(columns);
+    return rows[(tile_vectors(columns) + panels - 1) / panels - 1];
+}
+
+/* act() on the rows of a finished tile, for what isn't done in its registers */
+KERNEL_INLINE void tile_activate(const tile *t, int64_t rows, int activation, const double *params)
+{
+    moru_unary_fn *f = MORU_KERNEL(table).unary[activation - 1];
+    for (int64_t r = 0; r < rows; r++)
+        f(t->c[r], t->c[r], t->columns, params);
+}
+
+#define ACTIVATION_RELU (1 + (int)MORU_UNARY_relu)
+
+#endif
