@@ -35,7 +35,7 @@ AC_DEFUN([MORU_LIBRARY], [
                         AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <stdlib.h>
                             #include <$4>]], [[return (void *) $6 == NULL;]])],
                             [moru_$1=yes; $1_CFLAGS="$moru_cflags"; $1_LIBS="$moru_libs"
-                             moru_private_libs="$moru_private_libs $moru_libs"])])
+                             m4_ifval([$7], [moru_private_libs="$moru_private_libs $moru_libs"])])])
                 done
             done
         done
