@@ -6,32 +6,38 @@ static const moru_op_def *const table[] = {
 #include "ops/ops.def"
 };
 
-const moru_op_def *moru_op_at(int k) {
+const moru_op_def *moru_op_at(int k)
+{
     return k >= 0 && (size_t)k < sizeof table / sizeof *table ? table[k] : NULL;
 }
 
-const moru_op_def *moru_op_find(const char *name) {
+const moru_op_def *moru_op_find(const char *name)
+{
     for (size_t k = 0; name && k < sizeof table / sizeof *table; k++)
         if (strcmp(table[k]->name, name) == 0)
             return table[k];
     return NULL;
 }
 
-moru_node *moru_call_1(const moru_op_def *op, moru_node *x, const void *attrs) {
+moru_node *moru_call_1(const moru_op_def *op, moru_node *x, const void *attrs)
+{
     return moru_apply_op(moru_graph_of(&x, 1), op, &x, 1, attrs);
 }
 
-moru_node *moru_call_2(const moru_op_def *op, moru_node *a, moru_node *b, const void *attrs) {
+moru_node *moru_call_2(const moru_op_def *op, moru_node *a, moru_node *b, const void *attrs)
+{
     moru_node *inputs[] = {a, b};
     return moru_apply_op(moru_graph_of(inputs, 2), op, inputs, 2, attrs);
 }
 
-moru_node *moru_call_3(const moru_op_def *op, moru_node *a, moru_node *b, moru_node *c, const void *attrs) {
+moru_node *moru_call_3(const moru_op_def *op, moru_node *a, moru_node *b, moru_node *c, const void *attrs)
+{
     moru_node *inputs[] = {a, b, c};
     return moru_apply_op(moru_graph_of(inputs, 3), op, inputs, 3, attrs);
 }
 
-moru_status moru_infer_all_real(const moru_infer *in) {
+moru_status moru_infer_all_real(const moru_infer *in)
+{
     char text[MORU_SHAPE_TEXT];
     for (int i = 0; i < in->n_inputs; i++)
         if (in->dtypes[i] != MORU_REAL)
@@ -41,7 +47,8 @@ moru_status moru_infer_all_real(const moru_infer *in) {
     return MORU_OK;
 }
 
-moru_status moru_infer_axis(const moru_infer *in, int64_t axis, int *normal) {
+moru_status moru_infer_axis(const moru_infer *in, int64_t axis, int *normal)
+{
     char text[MORU_SHAPE_TEXT];
     int rank = in->shapes[0].rank;
     if (axis < -rank || axis >= rank)
@@ -51,7 +58,8 @@ moru_status moru_infer_axis(const moru_infer *in, int64_t axis, int *normal) {
     return MORU_OK;
 }
 
-moru_around moru_around_axis(const moru_shape *shape, int axis) {
+moru_around moru_around_axis(const moru_shape *shape, int axis)
+{
     moru_around a = {1, shape->dims[axis], 1};
     for (int k = 0; k < axis; k++)
         a.outer *= shape->dims[k];
