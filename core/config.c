@@ -84,6 +84,20 @@ static moru_status read_shape(const moru_field *field, json_t *value, moru_shape
     return MORU_OK;
 }
 
+static moru_status read_reals(const moru_field *field, json_t *value, moru_reals *reals, const char *where)
+{
+    if (!json_is_array(value) || json_array_size(value) > MORU_MAX_REALS)
+        return bad_value(where, field, "an array of at most 64 numbers", value);
+    reals->n = (int)json_array_size(value);
+    for (int i = 0; i < reals->n; i++) {
+        json_t *item = json_array_get(value, (size_t)i);
+        if (!json_is_number(item))
+            return bad_value(where, field, "an array of numbers", value);
+        reals->values[i] = json_number_value(item);
+    }
+    return MORU_OK;
+}
+
 /* A string as it is, an object as its JSON text. */
 static moru_status read_text(moru_arena *arena, const moru_field *field, json_t *value, const char **out, const char *where)
 {
@@ -121,6 +135,7 @@ static moru_status read_field(moru_arena *arena, const moru_field *field, json_t
         return MORU_OK;
     case MORU_FIELD_INTS: return read_ints(field, value, target, where);
     case MORU_FIELD_SHAPE: return read_shape(field, value, target, where);
+    case MORU_FIELD_REALS: return read_reals(field, value, target, where);
     case MORU_FIELD_TEXT:
     case MORU_FIELD_SPEC: return read_text(arena, field, value, target, where);
     default: return MORU_OK;
@@ -214,6 +229,17 @@ static json_t *write_shape(const moru_shape *shape)
     return array;
 }
 
+static json_t *write_reals(const moru_reals *reals)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < reals->n; i++)
+        if (json_array_append_new(array, json_real(reals->values[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
 static json_t *write_field(const moru_field *field, const void *options)
 {
     const void *source = (const char *)options + field->offset;
@@ -223,6 +249,7 @@ static json_t *write_field(const moru_field *field, const void *options)
     case MORU_FIELD_REAL: return isfinite(*(const double *)source) ? json_real(*(const double *)source) : json_null();
     case MORU_FIELD_INTS: return write_pairs(source, field->count);
     case MORU_FIELD_SHAPE: return write_shape(source);
+    case MORU_FIELD_REALS: return write_reals(source);
     case MORU_FIELD_TEXT: return *(const char *const *)source ? json_string(*(const char *const *)source) : json_null();
     case MORU_FIELD_SPEC: return write_spec(*(const char *const *)source);
     default: return NULL;

@@ -20,9 +20,13 @@ typedef enum moru_field_kind {
     MORU_FIELD_SPEC,    /* const char *, a spec of a Keras object (initializer, activation, ...); JSON null: NULL */
     MORU_FIELD_INTS,    /* int64_t[count]; JSON takes one number for all, too */
     MORU_FIELD_SHAPE,   /* moru_shape; JSON null inside: -1 */
+    MORU_FIELD_REALS,   /* moru_reals: a list of numbers */
     MORU_FIELD_IGNORED, /* read and dropped: cannot change a result */
     MORU_FIELD_READ_ONLY = 0x100 /* or'ed to a kind: an older version's name of another field, never written */
 } moru_field_kind;
+
+enum { MORU_MAX_REALS = 64 };
+typedef struct moru_reals { int n; double values[MORU_MAX_REALS]; } moru_reals;
 
 typedef struct moru_field {
     const char *name;      /* as in Keras's configuration */
