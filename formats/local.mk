@@ -1,2 +1,5 @@
 formats_sources = \
-    formats/file.c
+    formats/arrays.c \
+    formats/file.c \
+    formats/hdf5.c \
+    formats/hdf5_read.c

@@ -15,6 +15,8 @@ extern "C" {
 MORU_API moru_status moru_save(moru_model *model, const char *path);
 /** Reads a .keras file. A compiled one comes back compiled, with its optimizer's state. */
 MORU_API moru_status moru_load(moru_model **model, const char *path);
+/** Reads a .keras file for inference only: what it was compiled with is left out, and need not be supported. */
+MORU_API moru_status moru_load_uncompiled(moru_model **model, const char *path);
 /** Reads a .weights.h5 or .keras file's weights into a model of the same structure. All or nothing: on any mismatch the model is
  *  left as it was and the message lists every one. */
 MORU_API moru_status moru_load_weights(moru_model *model, const char *path);
@@ -26,6 +28,8 @@ MORU_API moru_status moru_model_from_json(moru_model **model, const char *json, 
 /** A data set as a new tensor of the caller's: floating types as ::MORU_REAL; integer types as dtype asks, range-checked. */
 MORU_API moru_status moru_h5_read(moru_tensor **tensor, const char *path, const char *name, moru_dtype dtype);
 MORU_API bool moru_h5_has(const char *path, const char *name);
+/** A text attribute of a data set or group ("/": the root); free() it. NULL where there is none. */
+MORU_API moru_status moru_h5_attribute(char **text, const char *path, const char *name, const char *attribute);
 typedef struct moru_h5_item { const char *name; const moru_tensor *tensor; } moru_h5_item;
 /** A new file with n data sets (groups in names are made). */
 MORU_API moru_status moru_h5_write(const char *path, const moru_h5_item *items, int n);
