@@ -5,6 +5,7 @@
 #include <moru/op.h>
 #include <moru/program.h>
 #include "core/arena.h"
+#include "core/leaf.h"
 
 typedef struct moru_call moru_call;
 
@@ -46,9 +47,6 @@ struct moru_graph {
     char error[1024];
 };
 
-/* Leaf ops, defined by core (core/leaf.c), listed in ops.def like any other. */
-extern const moru_op_def moru_op_placeholder, moru_op_constant, moru_op_variable;
-
 /* True for the value of a failed builder. */
 bool moru_node_failed(const moru_node *node);
 /* Keeps the graph's first error: "<op> "<name>": <message>"; returns the inert node. */
@@ -57,6 +55,8 @@ moru_node *moru_graph_fail(moru_graph *graph, moru_status status, const char *fo
 /* moru_apply_op() with attributes of a size of their own (fused chains). */
 moru_node *moru_graph_call(moru_graph *graph, const moru_op_def *op, moru_node *const *inputs, int n, const void *attrs,
                            size_t attr_size);
+/* The graph frees the tensor from now on; false (and nothing changed) without memory. */
+bool moru_graph_own(moru_graph *graph, moru_tensor *tensor);
 /* The graph of the first operand that has one; NULL if none does. For builders. */
 moru_graph *moru_graph_of(moru_node *const *nodes, int n);
 

@@ -3,18 +3,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/config.h"
+
+/* Equal but for case and underscores: "SGD", "sgd"; "L1L2", "l1_l2". */
+static bool same_name(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        while (*a == '_')
+            a++;
+        while (*b == '_')
+            b++;
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+        if (!*a)
+            return true;
+    }
+}
 
 /* Exact names first: "ELU" the layer and "elu" the function may differ in their defaults. */
 static const moru_class *find_class(const moru_class *const *classes, int n, const char *name)
 {
     const char *bare = strrchr(name, '>'); /* "Custom>Adam" is how Keras 2 registers its own */
-    char snake[128];
     if (bare)
         name = bare + 1;
-    moru_snake(name, snake, sizeof snake);
     for (int i = 0; i < n; i++)
         if (strcmp(classes[i]->class_name, name) == 0)
             return classes[i];
@@ -22,8 +34,7 @@ static const moru_class *find_class(const moru_class *const *classes, int n, con
         if (classes[i]->alias && strcmp(classes[i]->alias, name) == 0)
             return classes[i];
     for (int i = 0; i < n; i++)
-        if (strcasecmp(classes[i]->class_name, name) == 0 || (classes[i]->alias && strcasecmp(classes[i]->alias, name) == 0)
-            || (classes[i]->alias && strcmp(classes[i]->alias, snake) == 0))
+        if (same_name(classes[i]->class_name, name) || (classes[i]->alias && same_name(classes[i]->alias, name)))
             return classes[i];
     return NULL;
 }

@@ -16,7 +16,8 @@ enum {
     MORU_OP_RANDOM      = 1u << 2, /**< its value changes from step to step: never folded */
     MORU_OP_COMMUTES    = 1u << 3, /**< two inputs may be exchanged */
     MORU_OP_ALIAS       = 1u << 4, /**< output 0 is input 0 under another shape: costs nothing when in place */
-    MORU_OP_ADD         = 1u << 5  /**< plain addition, which an epilogue can absorb */
+    MORU_OP_ADD         = 1u << 5, /**< plain addition, which an epilogue can absorb */
+    MORU_OP_RESIZE      = 1u << 6  /**< the identity where output 0 has the shape of input 0 */
 };
 
 /** Everything infer() may look at. Shapes may hold symbolic (negative) sizes while the graph is built. */
