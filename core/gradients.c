@@ -151,7 +151,7 @@ moru_status moru_gradients(moru_node *y, moru_node *const *xs, int n, moru_node 
 
 void moru_vjp_through(const moru_vjp *v, moru_node *const *ys)
 {
-    moru_node *xs[16], *dys[16], *grads[16];
+    moru_node *xs[16] = {NULL}, *dys[16], *grads[16];
     int place[16], n = 0;
     for (int k = 0; k < v->n_outputs; k++)
         dys[k] = v->dy[k];
