@@ -3,6 +3,8 @@ ops_sources = \
 	ops/broadcast.h \
 	ops/elementwise.h \
 	ops/op_table.h \
+	ops/fused.h \
+	ops/reduce.h \
 	ops/ops.def \
 	ops/activation.c \
 	ops/activation_grad.c \
