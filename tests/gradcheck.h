@@ -1,4 +1,8 @@
-/* The gradient check: every op of the table against central differences, in double, first and second order. */
+/* The gradient check: every op of the table against differences of its values, in double, first and second order.
+ *
+ * A case's value y becomes the number s = sum(y (w + u y)) with random w and u. moru_gradients(s) is held against
+ * five-point differences of s; then the gradient of a random-weighted sum of those gradients is held against differences
+ * of that sum. Every program also runs with all compiler passes left out and has to agree. */
 #ifndef MORU_TESTS_GRADCHECK_H
 #define MORU_TESTS_GRADCHECK_H
 
@@ -9,7 +13,8 @@
 enum {
     GRADCHECK_DISTINCT = 1u << 0,    /* no two elements of any inputs are equal or close (for max, pooling, sorting) */
     GRADCHECK_FIRST_ORDER = 1u << 1, /* leave out the gradient of the gradient; say why where the case stands */
-    GRADCHECK_NO_GRADIENT = 1u << 2  /* moru_gradients() must answer MORU_ERR_GRADIENT and name the op */
+    GRADCHECK_NO_GRADIENT = 1u << 2  /* moru_gradients() must answer MORU_ERR_GRADIENT and name no_gradient_op; for one
+                                      * whose outputs are integers, where gradients end, it must give zeros */
 };
 
 #define GRADCHECK_MAX_INPUTS 6
@@ -53,8 +58,12 @@ typedef struct gradcheck_case {
 extern const gradcheck_case gradcheck_cases_elementwise[], gradcheck_cases_reduce[], gradcheck_cases_linear[],
     gradcheck_cases_conv[], gradcheck_cases_shape[], gradcheck_cases_norm[];
 
-/* Which ops of the table some case has checked, by place in it. */
-typedef struct gradcheck_coverage { bool op[GRADCHECK_MAX_OPS]; } gradcheck_coverage;
+/* Which ops of the table cases have checked, by place in it, and of which inputs the gradient was checked. An op is covered
+ * when that is so for all its inputs but optional ones, integers and those of which only the shape is read. */
+typedef struct gradcheck_coverage {
+    bool refused[GRADCHECK_MAX_OPS];     /* shown to answer MORU_ERR_GRADIENT */
+    uint32_t inputs[GRADCHECK_MAX_OPS], integers[GRADCHECK_MAX_OPS];
+} gradcheck_coverage;
 
 /* Checks one case; false with a sentence in message if a gradient is wrong. coverage may be NULL. */
 bool gradcheck_run(const gradcheck_case *c, gradcheck_coverage *coverage, char *message, size_t size);
