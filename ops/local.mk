@@ -1,23 +1,56 @@
 # One op family a file; ops.def lists the ops.
 ops_sources = \
+	ops/batch_norm.h \
 	ops/broadcast.h \
+	ops/conv2d.h \
 	ops/elementwise.h \
-	ops/op_table.h \
+	ops/epilogue.h \
 	ops/fused.h \
-	ops/reduce.h \
+	ops/op_table.h \
 	ops/ops.def \
+	ops/optimizer.h \
+	ops/pool.h \
+	ops/random_stream.h \
+	ops/reduce.h \
+	ops/shape_rules.h \
+	ops/window.h \
 	ops/activation.c \
 	ops/activation_grad.c \
 	ops/argmax.c \
+	ops/batch_norm.c \
+	ops/batch_norm_grad.c \
 	ops/binary.c \
 	ops/broadcast.c \
+	ops/broadcast_to.c \
+	ops/cast.c \
 	ops/compare.c \
+	ops/concat.c \
+	ops/constant_like.c \
+	ops/conv2d.c \
+	ops/conv2d_grad.c \
+	ops/dropout.c \
 	ops/elementwise.c \
+	ops/epilogue.c \
 	ops/fused.c \
+	ops/gather.c \
 	ops/loss.c \
+	ops/matmul.c \
+	ops/one_hot.c \
+	ops/optimizer.c \
+	ops/pad.c \
+	ops/pool.c \
+	ops/pool_grad.c \
 	ops/prod_grad.c \
+	ops/random_fill.c \
 	ops/reduce.c \
+	ops/reshape.c \
+	ops/rmsprop.c \
+	ops/shape_rules.c \
+	ops/slice.c \
 	ops/softmax.c \
+	ops/stop_gradient.c \
 	ops/table.c \
+	ops/transpose.c \
 	ops/unary.c \
-	ops/where.c
+	ops/where.c \
+	ops/window.c

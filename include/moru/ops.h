@@ -128,7 +128,8 @@ MORU_API moru_node *moru_squeeze(moru_node *x, int axis);
 MORU_API moru_node *moru_broadcast_to(moru_node *x, const int64_t *dims, int n);
 MORU_API moru_node *moru_broadcast_like(moru_node *x, moru_node *like);
 #define MORU_SLICE_END INT64_MAX
-/** x[start:stop:step] along one axis, as Python does it (negative starts count from the end); step may be negative. */
+/** x[start:stop:step] along one axis, as Python does it (negative starts count from the end); step may be negative.
+ *  A stop of ::MORU_SLICE_END leaves none out: up to the last element, or down to the first. */
 MORU_API moru_node *moru_slice(moru_node *x, int axis, int64_t start, int64_t stop, int64_t step);
 /** Pads axis k by before[k] and after[k] (>= 0) with value; arrays of x's rank. */
 MORU_API moru_node *moru_pad(moru_node *x, const int64_t *before, const int64_t *after, double value);
@@ -188,6 +189,9 @@ MORU_API moru_node *moru_dropout_op(moru_node *x, double rate);
 /** Random numbers, new at each step: uniform in [low, high), normal. */
 MORU_API moru_node *moru_random_uniform_op(moru_graph *graph, moru_shape shape, double low, double high);
 MORU_API moru_node *moru_random_normal_op(moru_graph *graph, moru_shape shape, double mean, double stddev);
+/** The same of a value's shape, for shapes with symbolic sizes. */
+MORU_API moru_node *moru_random_uniform_like(moru_node *x, double low, double high);
+MORU_API moru_node *moru_random_normal_like(moru_node *x, double mean, double stddev);
 /** Rows of table [vocabulary, width] for int32 indices; an index outside is MORU_ERR_RANGE. */
 MORU_API moru_node *moru_embedding_op(moru_node *table, moru_node *indices);
 /** @} */
