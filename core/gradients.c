@@ -13,12 +13,13 @@ typedef struct backward {
     moru_node **dy;        /* gradient gathered so far, by node id */
     moru_node **inputs_dx; /* scratch, as long as the longest input list */
     bool *wanted;
+    bool stop;             /* xs are leaves of the walk, even one that was computed from another */
 } backward;
 
-/* Whether gradients stop here: an x is a leaf of the walk even if it was computed from another x. */
-static bool is_target(moru_node *const *xs, int n, const moru_node *node)
+/* Whether gradients end at node. */
+static bool stops_at(const backward *b, moru_node *const *xs, int n, const moru_node *node)
 {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; b->stop && i < n; i++)
         if (xs[i] == node)
             return true;
     return false;
@@ -52,7 +53,7 @@ static moru_status step_back(backward *b, moru_call *call, moru_node *const *xs,
     moru_node *dys[16] = {NULL};
     bool any_dy = false, any_wanted = false;
     for (int k = 0; k < call->n_outputs; k++)
-        if (!is_target(xs, n_xs, call->outputs[k])) {
+        if (!stops_at(b, xs, n_xs, call->outputs[k])) {
             dys[k] = b->dy[call->outputs[k]->id];
             any_dy |= dys[k] != NULL;
         }
@@ -110,8 +111,8 @@ static moru_status run_backward(backward *b, moru_node *const *ys, moru_node *co
     return b->graph->status == MORU_OK ? MORU_OK : moru_fail(b->graph->status, "%s", b->graph->error);
 }
 
-moru_status moru_gradients_of(moru_node *const *ys, moru_node *const *dys, int n_ys, moru_node *const *xs, int n_xs,
-                              moru_node **grads)
+static moru_status gradients(moru_node *const *ys, moru_node *const *dys, int n_ys, moru_node *const *xs, int n_xs,
+                             bool stop, moru_node **grads)
 {
     moru_graph *graph = moru_graph_of(ys, n_ys);
     if (!graph)
@@ -129,7 +130,7 @@ moru_status moru_gradients_of(moru_node *const *ys, moru_node *const *dys, int n
     for (int32_t i = 0; i < graph->n_calls; i++)
         if (graph->calls[i]->n_inputs > widest)
             widest = graph->calls[i]->n_inputs;
-    backward b = {.graph = graph, .n_nodes = graph->n_nodes,
+    backward b = {.graph = graph, .n_nodes = graph->n_nodes, .stop = stop,
                   .reached = calloc((size_t)graph->n_nodes + 1, sizeof(bool)),
                   .dy = calloc((size_t)graph->n_nodes + 1, sizeof(moru_node *)),
                   .inputs_dx = calloc((size_t)widest, sizeof(moru_node *)),
@@ -144,9 +145,15 @@ moru_status moru_gradients_of(moru_node *const *ys, moru_node *const *dys, int n
     return status;
 }
 
+moru_status moru_gradients_of(moru_node *const *ys, moru_node *const *dys, int n_ys, moru_node *const *xs, int n_xs,
+                              moru_node **grads)
+{
+    return gradients(ys, dys, n_ys, xs, n_xs, false, grads);
+}
+
 moru_status moru_gradients(moru_node *y, moru_node *const *xs, int n, moru_node **grads)
 {
-    return moru_gradients_of(&y, NULL, 1, xs, n, grads);
+    return gradients(&y, NULL, 1, xs, n, false, grads);
 }
 
 void moru_vjp_through(const moru_vjp *v, moru_node *const *ys)
@@ -163,7 +170,7 @@ void moru_vjp_through(const moru_vjp *v, moru_node *const *ys)
             place[n] = i;
             xs[n++] = v->inputs[i];
         }
-    if (moru_gradients_of(used, dys, v->n_outputs, xs, n, grads) != MORU_OK)
+    if (gradients(used, dys, v->n_outputs, xs, n, true, grads) != MORU_OK)
         return;
     for (int i = 0; i < n; i++)
         if (v->wanted[place[i]])
