@@ -12,7 +12,8 @@ moru_status moru_batch_norm_check(const moru_infer *in, int k, int first, int64_
     const moru_shape *x = &in->shapes[k];
     MORU_TRY(moru_infer_all_real(in));
     if (x->rank < 2 || attrs->axis < 0 || attrs->axis >= x->rank)
-        return moru_op_error(MORU_ERR_SHAPE, "%s has no axis %" PRId64 " of channels beside others", MORU_TEXT(x), attrs->axis);
+        return moru_op_error(MORU_ERR_SHAPE, "%s has no axis %" PRId64 " of channels beside others", MORU_TEXT(x),
+                             attrs->axis);
     if (!(attrs->epsilon >= 0))
         return moru_op_error(MORU_ERR_ARGUMENT, "an epsilon of %g", attrs->epsilon);
     *channels = x->dims[attrs->axis];

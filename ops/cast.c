@@ -53,7 +53,8 @@ static void print_cast(const void *attrs, char *text, size_t size)
 }
 
 const moru_op_def moru_op_cast = {
-    .name = "cast", .formula = "y = x, to int32 truncated toward zero", .min_inputs = 1, .max_inputs = 1, .n_outputs = 1,
+    .name = "cast", .formula = "y = x, to int32 truncated toward zero", .min_inputs = 1, .max_inputs = 1,
+    .n_outputs = 1,
     .attr_size = sizeof(cast_attrs), .infer = infer_cast, .vjp = vjp_cast, .run = run_cast, .print = print_cast,
 };
 

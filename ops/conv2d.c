@@ -17,11 +17,13 @@ moru_status moru_conv2d_geometry(const moru_conv2d_op_attrs *a, const moru_shape
     if (a->groups < 1)
         return moru_op_error(MORU_ERR_ARGUMENT, "%" PRId64 " groups", a->groups);
     if ((c >= 0 && c % a->groups != 0) || (filters >= 0 && filters % a->groups != 0))
-        return moru_op_error(MORU_ERR_SHAPE, "%s with weight %s: %" PRId64 " channels and %" PRId64 " filters don't split "
+        return moru_op_error(MORU_ERR_SHAPE,
+                             "%s with weight %s: %" PRId64 " channels and %" PRId64 " filters don't split "
                              "into %" PRId64 " groups", MORU_TEXT(x), MORU_TEXT(weight), c, filters, a->groups);
     if (c >= 0 && each >= 0 && c / a->groups != each)
         return moru_op_error(MORU_ERR_SHAPE, "%s with weight %s: the input has %" PRId64 " channels in %" PRId64
-                             " groups, the weight is for %" PRId64 " in each", MORU_TEXT(x), MORU_TEXT(weight), c, a->groups,
+                             " groups, the weight is for %" PRId64 " in each", MORU_TEXT(x), MORU_TEXT(weight), c,
+                             a->groups,
                              each);
     *g = (moru_conv2d){.n = n, .h = x->dims[1], .w = x->dims[2], .c = c, .kh = weight->dims[0], .kw = weight->dims[1],
                        .filters = filters, .sh = a->strides[0], .sw = a->strides[1], .dh = a->dilation[0],
@@ -51,9 +53,11 @@ void moru_conv2d_print(const void *attrs_, char *text, size_t size)
     const moru_conv2d_op_attrs *a = attrs_;
     char padding[96];
     moru_window_print((moru_padding)a->padding, a->pads, padding, sizeof padding);
-    int used = snprintf(text, size, "strides=%" PRId64 ",%" PRId64 " padding=%s", a->strides[0], a->strides[1], padding);
+    int used = snprintf(text, size, "strides=%" PRId64 ",%" PRId64 " padding=%s", a->strides[0], a->strides[1],
+                        padding);
     if ((a->dilation[0] != 1 || a->dilation[1] != 1) && (size_t)used < size)
-        used += snprintf(text + used, size - (size_t)used, " dilation=%" PRId64 ",%" PRId64, a->dilation[0], a->dilation[1]);
+        used += snprintf(text + used, size - (size_t)used, " dilation=%" PRId64 ",%" PRId64, a->dilation[0],
+                         a->dilation[1]);
     if (a->groups != 1 && (size_t)used < size)
         snprintf(text + used, size - (size_t)used, " groups=%" PRId64, a->groups);
     moru_epilogue_print(&a->epilogue, text, size);

@@ -20,7 +20,8 @@ static const moru_op_def *activation_op(const moru_epilogue *epilogue)
 moru_status moru_epilogue_check(const moru_infer *in, const moru_epilogue *epilogue, int bias, int64_t channels)
 {
     if (!epilogue->has_bias != (in->n_inputs == bias))
-        return moru_op_error(MORU_ERR_ARGUMENT, "%d inputs do not match the attributes, which speak of %s", in->n_inputs,
+        return moru_op_error(MORU_ERR_ARGUMENT, "%d inputs do not match the attributes, which speak of %s",
+                             in->n_inputs,
                              epilogue->has_bias ? "a bias" : "no bias");
     if (epilogue->activation != 0 && !activation_op(epilogue))
         return moru_op_error(MORU_ERR_ARGUMENT, "there is no activation %d", (int)epilogue->activation);

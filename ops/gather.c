@@ -15,7 +15,8 @@ typedef struct gather_attrs {
 static moru_status gathered_shape(const moru_shape *x, const moru_shape *indices, int axis, moru_shape *y)
 {
     if (x->rank - 1 + indices->rank > MORU_MAX_RANK)
-        return moru_op_error(MORU_ERR_SHAPE, "indices %s in axis %d of %s give more than %d axes", MORU_TEXT(indices), axis,
+        return moru_op_error(MORU_ERR_SHAPE, "indices %s in axis %d of %s give more than %d axes", MORU_TEXT(indices),
+                             axis,
                              MORU_TEXT(x), MORU_MAX_RANK);
     *y = (moru_shape){0};
     for (int i = 0; i < axis; i++)

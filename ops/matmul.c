@@ -52,7 +52,8 @@ static moru_status infer_matmul(const moru_infer *in, moru_shape *shapes, moru_d
     int64_t inner_a = a->rank == 1 ? a->dims[0] : a->dims[a->rank - 1 - (attrs->transpose_a != 0)];
     int64_t inner_b = b->rank == 1 ? b->dims[0] : b->dims[b->rank - 2 + (attrs->transpose_b != 0)];
     if (!moru_rule_fits(inner_a, inner_b))
-        return moru_op_error(MORU_ERR_SHAPE, "%s%s x %s%s: inner sizes %" PRId64 " and %" PRId64 " differ", MORU_TEXT(a),
+        return moru_op_error(MORU_ERR_SHAPE, "%s%s x %s%s: inner sizes %" PRId64 " and %" PRId64 " differ",
+                             MORU_TEXT(a),
                              mark_a, MORU_TEXT(b), mark_b, inner_a, inner_b);
     moru_shape batch_a = batch_of(a), batch_b = batch_of(b), *y = &shapes[0];
     if (moru_broadcast_shapes(&batch_a, &batch_b, y) != MORU_OK)
@@ -264,7 +265,8 @@ static void print_matmul(const void *attrs_, char *text, size_t size)
 }
 
 const moru_op_def moru_op_matmul = {
-    .name = "matmul", .formula = "y[.., i, j] = sum over k of a[.., i, k] b[.., k, j]", .min_inputs = 2, .max_inputs = 3,
+    .name = "matmul", .formula = "y[.., i, j] = sum over k of a[.., i, k] b[.., k, j]", .min_inputs = 2,
+    .max_inputs = 3,
     .n_outputs = 1, .attr_size = sizeof(matmul_attrs), .epilogue = 1 + offsetof(matmul_attrs, epilogue),
     .infer = infer_matmul, .vjp = vjp_matmul, .workspace = workspace_matmul, .run = run_matmul, .print = print_matmul,
     .flops = flops_matmul,

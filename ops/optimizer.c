@@ -10,11 +10,13 @@ moru_status moru_infer_step(const moru_infer *in, int outputs, moru_shape *shape
     MORU_TRY(moru_infer_all_real(in));
     for (int k = 1; k <= outputs; k++)
         if (!moru_rule_same(&in->shapes[k], &in->shapes[0]))
-            return moru_op_error(MORU_ERR_SHAPE, "the %s is %s where the parameter is %s", k == outputs ? "gradient" : "slot",
+            return moru_op_error(MORU_ERR_SHAPE, "the %s is %s where the parameter is %s",
+                                 k == outputs ? "gradient" : "slot",
                                  MORU_TEXT(&in->shapes[k]), MORU_TEXT(&in->shapes[0]));
     for (int k = outputs + 1; k < in->n_inputs; k++)
         if (in->shapes[k].rank != 0)
-            return moru_op_error(MORU_ERR_SHAPE, "input %d is %s where a scalar is wanted", k, MORU_TEXT(&in->shapes[k]));
+            return moru_op_error(MORU_ERR_SHAPE, "input %d is %s where a scalar is wanted", k,
+                                 MORU_TEXT(&in->shapes[k]));
     for (int k = 0; k < outputs; k++) {
         shapes[k] = in->shapes[0];
         dtypes[k] = MORU_REAL;
@@ -91,7 +93,8 @@ static void print_adam(const void *attrs_, char *text, size_t size)
              attrs->weight_decay);
 }
 
-MORU_STEP_OP(adam_step, "m' = b1 m + (1-b1) g, v' = b2 v + (1-b2) g^2, w' = w - lr sqrt(1-b2^t)/(1-b1^t) m'/(sqrt v' + e)", 6,
+MORU_STEP_OP(adam_step,
+             "m' = b1 m + (1-b1) g, v' = b2 v + (1-b2) g^2, w' = w - lr sqrt(1-b2^t)/(1-b1^t) m'/(sqrt v' + e)", 6,
              3, adam_attrs, run_adam, print_adam);
 
 moru_node *moru_adam_step(moru_node *param, moru_node *grad, moru_node *m, moru_node *v, moru_node *lr, moru_node *step,

@@ -32,7 +32,8 @@ static moru_status infer_pad(const moru_infer *in, moru_shape *shapes, moru_dtyp
         if (*size < 0)
             *size = moru_infer_symbol(in);
         else if (!moru_add_ok(*size, before, size) || !moru_add_ok(*size, after, size))
-            return moru_op_error(MORU_ERR_MEMORY, "axis %d of %s padded by %" PRId64 " and %" PRId64 " can't be counted", i,
+            return moru_op_error(MORU_ERR_MEMORY,
+                                 "axis %d of %s padded by %" PRId64 " and %" PRId64 " can't be counted", i,
                                  MORU_TEXT(x), before, after);
     }
     return MORU_OK;

@@ -14,8 +14,10 @@ static moru_status check_pads(const moru_pool2d_op_attrs *a, const moru_pool2d *
     if (a->padding != MORU_EXPLICIT)
         return MORU_OK;
     if (a->pads[0] >= g->kh || a->pads[1] >= g->kh || a->pads[2] >= g->kw || a->pads[3] >= g->kw)
-        return moru_op_error(MORU_ERR_ARGUMENT, "windows of %" PRId64 ",%" PRId64 " would lie in the padding alone: %" PRId64
-                             "+%" PRId64 ",%" PRId64 "+%" PRId64, g->kh, g->kw, a->pads[0], a->pads[1], a->pads[2], a->pads[3]);
+        return moru_op_error(MORU_ERR_ARGUMENT,
+                             "windows of %" PRId64 ",%" PRId64 " would lie in the padding alone: %" PRId64
+                             "+%" PRId64 ",%" PRId64 "+%" PRId64, g->kh, g->kw, a->pads[0], a->pads[1], a->pads[2],
+                             a->pads[3]);
     if ((g->h == 0 && g->oh > 0) || (g->w == 0 && g->ow > 0))
         return moru_op_error(MORU_ERR_SHAPE, "an image of %" PRId64 ",%" PRId64 " has nothing to pool", g->h, g->w);
     return MORU_OK;
@@ -57,7 +59,8 @@ static moru_status infer_pool(const moru_infer *in, moru_shape *shapes, moru_dty
     MORU_TRY(moru_rule_rank(in, 0, 4, "[n,h,w,c]"));
     MORU_TRY(moru_infer_all_real(in));
     MORU_TRY(moru_pool2d_geometry(in->attrs, &in->shapes[0], &g));
-    shapes[0] = MORU_SHAPE(g.n, g.oh == -1 ? moru_infer_symbol(in) : g.oh, g.ow == -1 ? moru_infer_symbol(in) : g.ow, g.c);
+    shapes[0] = MORU_SHAPE(g.n, g.oh == -1 ? moru_infer_symbol(in) : g.oh, g.ow == -1 ? moru_infer_symbol(in) : g.ow,
+                           g.c);
     dtypes[0] = MORU_REAL;
     return MORU_OK;
 }

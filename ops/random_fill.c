@@ -20,7 +20,8 @@ static moru_status infer_random(const moru_infer *in, moru_shape *shapes, moru_d
 {
     const random_attrs *attrs = in->attrs;
     if (!isfinite(attrs->first) || !isfinite(attrs->second))
-        return moru_op_error(MORU_ERR_ARGUMENT, "the parameters %g and %g are not both finite", attrs->first, attrs->second);
+        return moru_op_error(MORU_ERR_ARGUMENT, "the parameters %g and %g are not both finite", attrs->first,
+                             attrs->second);
     dtypes[0] = MORU_REAL;
     if (in->n_inputs > 0) {
         shapes[0] = in->shapes[0];
@@ -29,7 +30,8 @@ static moru_status infer_random(const moru_infer *in, moru_shape *shapes, moru_d
     shapes[0].rank = (int32_t)attrs->rank;
     memcpy(shapes[0].dims, attrs->dims, sizeof attrs->dims);
     if (!moru_shape_known(&shapes[0]))
-        return moru_op_error(MORU_ERR_ARGUMENT, "the shape %s has an open size; the _like variant takes it from a value",
+        return moru_op_error(MORU_ERR_ARGUMENT,
+                             "the shape %s has an open size; the _like variant takes it from a value",
                              MORU_TEXT(&shapes[0]));
     return MORU_OK;
 }
@@ -89,7 +91,8 @@ static moru_node *fill(const moru_op_def *op, moru_graph *graph, const moru_shap
         return NULL;
     }
     if (shape && (shape->rank < 0 || shape->rank > MORU_MAX_RANK))
-        return moru_graph_fail(graph, MORU_ERR_ARGUMENT, "%s: a shape has 0 to %d sizes, not %d", op->name, MORU_MAX_RANK,
+        return moru_graph_fail(graph, MORU_ERR_ARGUMENT, "%s: a shape has 0 to %d sizes, not %d", op->name,
+                               MORU_MAX_RANK,
                                (int)shape->rank);
     if (shape) {
         attrs.rank = shape->rank;

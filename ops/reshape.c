@@ -64,7 +64,8 @@ static moru_status match_sizes(const moru_infer *in, moru_shape *y, int hole)
     bool known = a.n_open == 0 && b.n_open == 0;
     if (hole < 0) {
         if (known && a.known != b.known)
-            return moru_op_error(MORU_ERR_SHAPE, "%s can't become %s: %" PRId64 " elements are not %" PRId64, MORU_TEXT(x),
+            return moru_op_error(MORU_ERR_SHAPE, "%s can't become %s: %" PRId64 " elements are not %" PRId64,
+                                 MORU_TEXT(x),
                                  MORU_TEXT(y), a.known, b.known);
         return MORU_OK;
     }
@@ -197,7 +198,8 @@ const moru_op_def moru_op_reshape = {
 };
 
 const moru_op_def moru_op_reshape_like = {
-    .name = "reshape_like", .formula = "y = x under the shape of like", .min_inputs = 2, .max_inputs = 2, .n_outputs = 1,
+    .name = "reshape_like", .formula = "y = x under the shape of like", .min_inputs = 2, .max_inputs = 2,
+    .n_outputs = 1,
     .flags = MORU_OP_ALIAS, .in_place = 1, .shape_only = 2, .infer = infer_reshape_like, .vjp = vjp_reshape,
     .run = moru_run_alias,
 };
@@ -240,7 +242,8 @@ moru_node *moru_reshape(moru_node *x, const int64_t *dims, int n)
     if (!graph)
         return NULL;
     if (n < 0 || n > MORU_MAX_RANK || (n > 0 && !dims))
-        return moru_graph_fail(graph, MORU_ERR_ARGUMENT, "reshape: a shape has 0 to %d sizes, not %d", MORU_MAX_RANK, n);
+        return moru_graph_fail(graph, MORU_ERR_ARGUMENT, "reshape: a shape has 0 to %d sizes, not %d", MORU_MAX_RANK,
+                               n);
     for (int i = 0; i < n; i++) {
         attrs.dims[i] = dims[i];
         if (dims[i] < -1 && !moru_node_failed(x))

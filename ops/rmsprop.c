@@ -52,7 +52,8 @@ MORU_STEP_OP(rmsprop_momentum_step, "v' as rmsprop_step, m' = momentum m + lr g/
              rmsprop_attrs, run_momentum, print_rmsprop);
 MORU_STEP_OP(rmsprop_centered_step, "v', a' = rho a + (1-rho) g, w' = w - lr g/sqrt(v' - a'^2 + epsilon)", 5, 3,
              rmsprop_attrs, run_centered, print_rmsprop);
-MORU_STEP_OP(rmsprop_centered_momentum_step, "v', a', m' = momentum m + lr g/sqrt(v' - a'^2 + epsilon), w' = w - m'", 6, 4,
+MORU_STEP_OP(rmsprop_centered_momentum_step, "v', a', m' = momentum m + lr g/sqrt(v' - a'^2 + epsilon), w' = w - m'",
+             6, 4,
              rmsprop_attrs, run_both, print_rmsprop);
 
 moru_node *moru_rmsprop_step(moru_node *param, moru_node *grad, moru_node *velocity, moru_node *momentum_slot,

@@ -98,7 +98,8 @@ moru_status moru_run_check_indices(const moru_view *indices, int64_t size)
         if (index[i] >= 0 && index[i] < size)
             continue;
         if (size == 0)
-            return moru_op_error(MORU_ERR_RANGE, "index %" PRId32 " at position %" PRId64 ": there is nothing to choose from",
+            return moru_op_error(MORU_ERR_RANGE,
+                                 "index %" PRId32 " at position %" PRId64 ": there is nothing to choose from",
                                  index[i], i);
         return moru_op_error(MORU_ERR_RANGE, "index %" PRId32 " at position %" PRId64 " is outside 0..%" PRId64,
                              index[i], i, size - 1);

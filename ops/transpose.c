@@ -23,7 +23,8 @@ static moru_status infer_transpose(const moru_infer *in, moru_shape *shapes, mor
     for (int i = 0; i < x->rank; i++) {
         int64_t axis = attrs->order[i];
         if (axis < 0 || axis >= x->rank || (seen & 1u << axis))
-            return moru_op_error(MORU_ERR_ARGUMENT, "the order of the axes of %s names axis %" PRId64 " %s", MORU_TEXT(x), axis,
+            return moru_op_error(MORU_ERR_ARGUMENT, "the order of the axes of %s names axis %" PRId64 " %s",
+                                 MORU_TEXT(x), axis,
                                  axis < 0 || axis >= x->rank ? "which it hasn't" : "twice");
         seen |= 1u << axis;
         shapes[0].dims[i] = x->dims[axis];

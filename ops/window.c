@@ -15,7 +15,8 @@ static moru_status check(const moru_window *w, const char *axis)
     if (w->padding != MORU_VALID && w->padding != MORU_SAME && w->padding != MORU_EXPLICIT)
         return moru_op_error(MORU_ERR_ARGUMENT, "there is no padding %d", (int)w->padding);
     if (w->padding == MORU_EXPLICIT && (w->before < 0 || w->after < 0 || w->before > LIMIT || w->after > LIMIT))
-        return moru_op_error(MORU_ERR_ARGUMENT, "the %s can't be padded by %" PRId64 " and %" PRId64, axis, w->before, w->after);
+        return moru_op_error(MORU_ERR_ARGUMENT, "the %s can't be padded by %" PRId64 " and %" PRId64, axis, w->before,
+                             w->after);
     return MORU_OK;
 }
 
@@ -36,7 +37,8 @@ moru_status moru_window_count(const moru_window *w, const char *axis, int64_t le
     }
     int64_t padded = length + *before + (w->padding == MORU_EXPLICIT ? w->after : 0);
     if (padded < extent)
-        return moru_op_error(MORU_ERR_SHAPE, "a window of %" PRId64 " doesn't fit into the %s of %" PRId64, extent, axis, padded);
+        return moru_op_error(MORU_ERR_SHAPE, "a window of %" PRId64 " doesn't fit into the %s of %" PRId64, extent,
+                             axis, padded);
     *count = (padded - extent) / w->stride + 1;
     return MORU_OK;
 }

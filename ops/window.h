@@ -13,7 +13,8 @@ typedef struct moru_window {
 
 /* How many windows fit into `length`, and the padding before the first; axis names it in messages. Where length is
  * open the number is too: *count = length if that is known to be the same, else -1. */
-moru_status moru_window_count(const moru_window *window, const char *axis, int64_t length, int64_t *count, int64_t *before);
+moru_status moru_window_count(const moru_window *window, const char *axis, int64_t length, int64_t *count,
+                              int64_t *before);
 /* "valid", "same", or "top+bottom,left+right". */
 void moru_window_print(moru_padding padding, const int64_t *pads, char *text, size_t size);
 
