@@ -43,8 +43,10 @@ typedef struct moru_layer_class {
     const void *defaults;
     const moru_field *fields;  /* without name, trainable, dtype */
     int n_fields;
-    int min_inputs, max_inputs;
-    /* Checks options and makes the weights for input shapes with a symbolic batch size. */
+    int min_inputs, max_inputs;    /* max_inputs < 0: any number */
+    bool frozen_infers;        /* a layer that isn't trainable runs as for inference */
+    /* Checks options and makes the weights for input shapes with a symbolic batch size. Run again for every further
+     * use: the weights must turn out the same. */
     moru_status (*build)(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n);
     /* Appends the layer's nodes; returns the output (a failed node is an error). */
     moru_node *(*call)(const moru_layer_call *call);
@@ -61,30 +63,59 @@ struct moru_layer {
     bool built;
     moru_shape *input_shapes;  /* as built */
     int n_inputs;
+    struct moru_model *model;  /* the owner; NULL: the caller */
     moru_status status;        /* of the constructor: reported by the model */
     char error[512];
 };
 
 moru_layer *moru_layer_new(const moru_layer_class *class_, const void *options);
 void moru_layer_free_one(moru_layer *layer);
-/* Adds a weight of zeros, to be initialized by the model's seed; returns its index or -1. */
-int moru_layer_add_weight(moru_layer *layer, const char *name, moru_shape shape, const char *initializer,
-                          const char *regularizer, const char *constraint, bool trainable);
+/* Adds a weight of zeros, to be initialized by the model's seed; weights are numbered in the order they are added. If it is
+ * there already its shape must be the same. */
+moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shape shape, const char *initializer,
+                                  const char *regularizer, const char *constraint, bool trainable);
 /* The weight's node in the call's graph. */
 moru_node *moru_layer_weight(const moru_layer_call *call, int k);
+/* Weight k as earlier uses of a shared layer in this trace leave it. */
+moru_node *moru_layer_state(const moru_layer_call *call, int k);
 /* At the end of a training step weight k becomes value. */
 void moru_layer_update(const moru_layer_call *call, int k, moru_node *value);
 /* Applies an activation spec (NULL: none). */
 moru_node *moru_activate(moru_node *x, const char *activation);
+/* relu by Keras's options; max_value NAN: none. */
+moru_node *moru_relu_of(moru_node *x, double negative_slope, double max_value, double threshold);
 /* Sets the message "CLASS "name": ..." and returns status. */
 moru_status moru_layer_error(const moru_layer *layer, moru_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* For build(): checks that many layers need. */
+moru_status moru_layer_channels_last(const moru_layer *layer, const char *data_format);
+moru_status moru_layer_rank(const moru_layer *layer, const moru_shape *input, int rank);
+moru_status moru_layer_axis(const moru_layer *layer, int64_t axis, int rank, int *out); /* negative ones from the end */
+moru_status moru_layer_padding(const moru_layer *layer, const char *padding, moru_padding *out);
+moru_status moru_layer_positive(const moru_layer *layer, const char *option, const int64_t *values, int n);
+/* int32 as numbers; others as they are. */
+moru_node *moru_as_real(moru_node *x);
+
+/* InputLayer's options; public constructors take shapes without the batch. */
+typedef struct moru_input_options { MORU_LAYER_OPTIONS moru_shape batch_shape; const char *dtype; } moru_input_options;
+moru_status moru_input_dtype(const moru_layer *layer, moru_dtype *dtype);
+
+/* The classes specs of a family ("initializer", "regularizer", "activation") may name; NULL: no such family. */
+const moru_class *const *moru_family(const char *family, int *n);
+extern const moru_class *const moru_initializer_classes[], *const moru_regularizer_classes[], *const moru_activation_classes[];
+extern const int moru_initializer_count, moru_regularizer_count, moru_activation_count;
+/* Factors of sum |w| and sum w^2. */
+moru_status moru_regularizer_factors(const char *spec, const char *where, double *l1, double *l2);
+
 /* All layer classes: layers/layers.def. */
+#define MORU_LAYER_CLASS(name) extern const moru_layer_class name;
+#include "layers/layers.def"
+#undef MORU_LAYER_CLASS
 const moru_layer_class *moru_layer_class_at(int k);
 const moru_layer_class *moru_layer_class_find(const char *class_name);
 
-/* Initializers (layers/initializers.c): fills the tensor from (seed, stream). fan sizes follow Keras's rule. */
+/* Fills the tensor from (seed, stream). Fan sizes follow Keras's rule. */
 moru_status moru_initialize(const char *spec, moru_tensor *tensor, uint64_t seed, uint64_t stream);
 
 #endif

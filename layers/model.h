@@ -5,7 +5,8 @@
 #include <moru/model.h>
 #include "layers/layer.h"
 
-/* One use of a layer: the calls [first_call, last_call) of the model's graph. */
+/* One use of a layer: the calls [first_call, last_call) of the model's graph. An input layer's has no inputs. Uses that don't
+ * lead to an output are dropped when the outputs are set. */
 typedef struct moru_application {
     moru_layer *layer;
     moru_node **inputs, *output;
@@ -22,6 +23,10 @@ struct moru_model {
     moru_graph *graph;         /* graph->owner is this model */
     moru_layer **layers;       /* owned; in the order they were added, input layers included */
     int n_layers, cap_layers;
+    int n_owned;               /* layers after these n_layers don't lead to an output, and are no part of the model */
+    moru_layer **order;        /* Keras's, n_order of them; set with the outputs */
+    int n_order;
+    bool complete;             /* the outputs are set */
     moru_application *applications;
     int n_applications, cap_applications;
     moru_node **inputs, **outputs;
@@ -44,7 +49,24 @@ void moru_trace_free(moru_trace *trace);
  * one's order is by depth. Fills order (n_layers at most) and returns the count. */
 int moru_model_keras_order(const moru_model *model, moru_layer **order);
 
-/* Trainable weights of trainable layers in model order, then the others: into weights; returns the count. */
+/* With trainable: the trainable weights of trainable layers; else all others. In Keras's order of layers; at most capacity of
+ * them into weights (which may be NULL if that is 0). Returns how many there are. */
 int moru_model_weights(const moru_model *model, bool trainable, moru_weight **weights, int capacity);
+
+/* An empty model; NULL when out of memory. */
+moru_model *moru_model_new(const char *name, bool sequential);
+/* Keeps the model's first error, which is the thread's last one; everything built from now on is inert. */
+moru_status moru_model_fail(moru_model *model, moru_status status);
+/* Takes the layer over and names it. */
+moru_status moru_model_adopt(moru_model *model, moru_layer *layer);
+moru_status moru_model_name_layer(moru_model *model, moru_layer *layer);
+/* Takes an InputLayer over; returns its value. */
+moru_node *moru_model_add_input(moru_model *model, moru_layer *layer);
+/* One use of a layer the model has: builds, initializes and calls it. */
+moru_node *moru_model_apply(moru_model *model, moru_layer *layer, moru_node *const *xs, int n);
+/* Calls a layer under its name in any graph. */
+moru_node *moru_layer_run(moru_layer *layer, moru_graph *graph, moru_trace *trace, moru_node *const *xs, int n);
+/* Finds Keras's order, and with it the layers and uses that lead to the outputs. */
+moru_status moru_model_find_order(moru_model *model);
 
 #endif

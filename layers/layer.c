@@ -1,0 +1,253 @@
+/* Layers in general: options, weights, messages, the table of classes. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/status.h"
+#include "layers/layer.h"
+
+/* ---- classes ---- */
+
+static const moru_layer_class *const classes[] = {
+#define MORU_LAYER_CLASS(name) &name,
+#include "layers/layers.def"
+#undef MORU_LAYER_CLASS
+};
+
+const moru_layer_class *moru_layer_class_at(int k)
+{
+    return k >= 0 && (size_t)k < sizeof classes / sizeof *classes ? classes[k] : NULL;
+}
+
+const moru_layer_class *moru_layer_class_find(const char *class_name)
+{
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (strcmp(classes[i]->class_name, class_name) == 0)
+            return classes[i];
+    return NULL;
+}
+
+const moru_class *const *moru_family(const char *family, int *n)
+{
+    const struct {
+        const char *name;
+        const moru_class *const *classes;
+        int n;
+    } families[] = {{"initializer", moru_initializer_classes, moru_initializer_count},
+                    {"regularizer", moru_regularizer_classes, moru_regularizer_count},
+                    {"activation", moru_activation_classes, moru_activation_count}};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (strcmp(families[i].name, family) == 0) {
+            *n = families[i].n;
+            return families[i].classes;
+        }
+    return NULL;
+}
+
+/* ---- making and freeing ---- */
+
+/* Specs are checked now and kept in a form that can be written into a file. */
+static moru_status normalize_specs(moru_layer *layer)
+{
+    for (int i = 0; i < layer->class_->n_fields; i++) {
+        const moru_field *field = &layer->class_->fields[i];
+        int n;
+        if (field->kind != MORU_FIELD_SPEC)
+            continue;
+        const char **spec = (const char **)(void *)((char *)layer->options + field->offset);
+        const moru_class *const *family = moru_family(field->family, &n);
+        MORU_TRY(moru_spec_normalize(&layer->arena, *spec, family, n, field->name, spec));
+    }
+    return MORU_OK;
+}
+
+moru_layer *moru_layer_new(const moru_layer_class *class_, const void *options)
+{
+    struct common { MORU_LAYER_OPTIONS } common;
+    moru_layer *layer = calloc(1, sizeof *layer);
+    if (!layer)
+        goto no_memory;
+    layer->class_ = class_;
+    memcpy(&common, options, sizeof common);
+    layer->trainable = common.trainable;
+    layer->options = moru_options_copy(&layer->arena, class_->fields, class_->n_fields, class_->size, options);
+    layer->name = common.name ? moru_arena_strdup(&layer->arena, common.name) : NULL;
+    if (!layer->options || (common.name && !layer->name))
+        goto no_memory;
+    memcpy(layer->options, &layer->name, sizeof layer->name);
+    layer->status = normalize_specs(layer);
+    if (layer->status != MORU_OK)
+        snprintf(layer->error, sizeof layer->error, "%s", moru_last_error());
+    return layer;
+no_memory:
+    moru_fail(MORU_ERR_MEMORY, "no memory for a %s layer", class_->class_name);
+    moru_layer_free_one(layer);
+    return NULL;
+}
+
+void moru_layer_free_one(moru_layer *layer)
+{
+    if (!layer)
+        return;
+    for (int k = 0; k < layer->n_weights; k++)
+        moru_tensor_free(layer->weights[k].tensor);
+    free(layer->weights);
+    moru_arena_free(&layer->arena);
+    free(layer);
+}
+
+void moru_layer_free(moru_layer *layer)
+{
+    if (layer && !layer->model)
+        moru_layer_free_one(layer);
+}
+
+/* ---- looking at layers ---- */
+
+const char *moru_layer_name(const moru_layer *layer)
+{
+    return layer->name ? layer->name : "";
+}
+
+const char *moru_layer_class_name(const moru_layer *layer)
+{
+    return layer->class_->class_name;
+}
+
+void moru_layer_set_trainable(moru_layer *layer, bool trainable)
+{
+    layer->trainable = trainable;
+}
+
+bool moru_layer_trainable(const moru_layer *layer)
+{
+    return layer->trainable;
+}
+
+int moru_layer_weight_count(const moru_layer *layer)
+{
+    return layer->n_weights;
+}
+
+moru_tensor *moru_layer_weight_at(moru_layer *layer, int k, const char **name)
+{
+    if (k < 0 || k >= layer->n_weights)
+        return NULL;
+    if (name)
+        *name = layer->weights[k].name;
+    return layer->weights[k].tensor;
+}
+
+moru_status moru_layer_error(const moru_layer *layer, moru_status status, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!layer->name)
+        return moru_fail(status, "%s: %s", layer->class_->class_name, text);
+    return moru_fail(status, "%s \"%s\": %s", layer->class_->class_name, layer->name, text);
+}
+
+/* ---- weights ---- */
+
+static moru_status same_weight(const moru_layer *layer, const moru_weight *weight, const moru_shape *shape)
+{
+    char is[MORU_SHAPE_TEXT], wanted[MORU_SHAPE_TEXT];
+    if (moru_shape_equal(moru_tensor_shape(weight->tensor), shape))
+        return MORU_OK;
+    return moru_layer_error(layer, MORU_ERR_SHAPE, "its %s has the shape %s, this input would need %s", weight->name,
+                            moru_shape_print(moru_tensor_shape(weight->tensor), is, sizeof is),
+                            moru_shape_print(shape, wanted, sizeof wanted));
+}
+
+moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shape shape, const char *initializer,
+                                  const char *regularizer, const char *constraint, bool trainable)
+{
+    char text[MORU_SHAPE_TEXT];
+    for (int k = 0; k < layer->n_weights; k++)
+        if (strcmp(layer->weights[k].name, name) == 0)
+            return same_weight(layer, &layer->weights[k], &shape);
+    moru_weight weight = {.name = name, .trainable = trainable, .initializer = initializer, .regularizer = regularizer,
+                          .constraint = constraint};
+    for (int i = 0; i < shape.rank; i++)
+        if (shape.dims[i] <= 0)
+            return moru_layer_error(layer, MORU_ERR_SHAPE, "its %s can't have the shape %s", name,
+                                    moru_shape_print(&shape, text, sizeof text));
+    if (!initializer)
+        return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s_initializer is missing", name);
+    if (regularizer && moru_regularizer_factors(regularizer, name, &weight.l1, &weight.l2) != MORU_OK)
+        return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s", moru_last_error());
+    if (layer->n_weights == layer->cap_weights) {
+        moru_weight *more = realloc(layer->weights, (size_t)(layer->cap_weights + 4) * sizeof *more);
+        if (!more)
+            return moru_layer_error(layer, MORU_ERR_MEMORY, "no memory for its weights");
+        layer->weights = more;
+        layer->cap_weights += 4;
+    }
+    weight.tensor = moru_tensor_new(MORU_REAL, shape);
+    if (!weight.tensor)
+        return moru_layer_error(layer, MORU_ERR_MEMORY, "%s: %s", name, moru_last_error());
+    layer->weights[layer->n_weights++] = weight;
+    return MORU_OK;
+}
+
+moru_node *moru_layer_weight(const moru_layer_call *call, int k)
+{
+    const moru_weight *weight = &call->layer->weights[k];
+    return moru_variable_from(call->graph, weight->path ? weight->path : weight->name, weight->tensor);
+}
+
+/* ---- checks ---- */
+
+moru_status moru_layer_channels_last(const moru_layer *layer, const char *data_format)
+{
+    if (!data_format || strcasecmp(data_format, "channels_last") == 0)
+        return MORU_OK;
+    return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "data_format \"%.40s\" isn't supported, only \"channels_last\" is",
+                            data_format);
+}
+
+moru_status moru_layer_rank(const moru_layer *layer, const moru_shape *input, int rank)
+{
+    char text[MORU_SHAPE_TEXT];
+    if (input->rank == rank)
+        return MORU_OK;
+    return moru_layer_error(layer, MORU_ERR_SHAPE, "it takes an input of %d dimensions, not %s", rank,
+                            moru_shape_print(input, text, sizeof text));
+}
+
+moru_status moru_layer_axis(const moru_layer *layer, int64_t axis, int rank, int *out)
+{
+    if (axis < -rank || axis >= rank)
+        return moru_layer_error(layer, MORU_ERR_SHAPE, "axis %lld doesn't exist in an input of %d dimensions",
+                                (long long)axis, rank);
+    *out = (int)(axis < 0 ? axis + rank : axis);
+    return MORU_OK;
+}
+
+moru_status moru_layer_padding(const moru_layer *layer, const char *padding, moru_padding *out)
+{
+    bool same = padding && strcasecmp(padding, "same") == 0;
+    if (!padding || (!same && strcasecmp(padding, "valid") != 0))
+        return moru_layer_error(layer, MORU_ERR_ARGUMENT, "padding must be \"valid\" or \"same\", not \"%.40s\"",
+                                padding ? padding : "");
+    *out = same ? MORU_SAME : MORU_VALID;
+    return MORU_OK;
+}
+
+moru_status moru_layer_positive(const moru_layer *layer, const char *option, const int64_t *values, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (values[i] <= 0)
+            return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s must be positive, not %lld", option, (long long)values[i]);
+    return MORU_OK;
+}
+
+moru_node *moru_as_real(moru_node *x)
+{
+    return moru_node_failed(x) || x->dtype == MORU_REAL ? x : moru_cast(x, MORU_REAL);
+}
