@@ -1,0 +1,160 @@
+/* moru_compile(): optimizer, losses and metrics for a model. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/tensor.h"
+#include "train/step.h"
+
+/* ---- losses and metrics ---- */
+
+static moru_status parse_losses(moru_training *t, const moru_compile_options *options)
+{
+    bool each = false;
+    for (int k = 0; k < MORU_MAX_OUTPUTS; k++)
+        each |= options->losses[k] != NULL;
+    if (!each && !options->loss)
+        return moru_fail(MORU_ERR_ARGUMENT, "compile: the loss is missing");
+    t->one_loss = !each;
+    for (int k = 0; k < t->n_outputs; k++) {
+        const char *spec = each ? options->losses[k] : options->loss;
+        char where[160] = "loss";
+        if (t->n_outputs > 1)
+            snprintf(where, sizeof where, "loss of output \"%s\"", moru_output_name(t->model, k));
+        MORU_TRY(moru_loss_parse(&t->arena, spec, where, &t->losses[k]));
+        t->loss_weights[k] = options->loss_weights[k] != 0 ? options->loss_weights[k] : 1;
+    }
+    for (int k = t->n_outputs; k < MORU_MAX_OUTPUTS; k++)
+        if (options->losses[k])
+            return moru_fail(MORU_ERR_ARGUMENT, "compile: loss %d is given, but the model has %d outputs", k, t->n_outputs);
+    return MORU_OK;
+}
+
+static const char *add_name(moru_training *t, const char *output, const char *name)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s%s%s", output ? output : "", output ? "_" : "", name);
+    return moru_arena_strdup(&t->arena, text);
+}
+
+/* Names as Keras gives them: an output's name stands before those of its loss and metrics if there are several outputs. */
+static moru_status name_logs(moru_training *t)
+{
+    int per_output = t->n_metrics + (t->n_outputs > 1), n = 0;
+    t->n_logs = 1 + t->n_outputs * per_output;
+    if (2 * t->n_logs > MORU_MAX_LOGS)
+        return moru_fail(MORU_ERR_ARGUMENT, "compile: %d outputs with %d metrics each are more than the logs hold",
+                         t->n_outputs, t->n_metrics);
+    t->log_names[n++] = add_name(t, NULL, "loss");
+    for (int k = 0; t->n_outputs > 1 && k < t->n_outputs; k++)
+        t->log_names[n++] = add_name(t, moru_output_name(t->model, k), "loss");
+    for (int k = 0; k < t->n_outputs; k++)
+        for (int i = 0; i < t->n_metrics; i++)
+            t->log_names[n++] = add_name(t, t->n_outputs > 1 ? moru_output_name(t->model, k) : NULL, t->metrics[i].name);
+    for (int k = 0; k < t->n_logs; k++)
+        if (!t->log_names[k] || !(t->log_names[t->n_logs + k] = add_name(t, "val", t->log_names[k])))
+            return moru_fail(MORU_ERR_MEMORY, "no memory to compile the model");
+    return MORU_OK;
+}
+
+static moru_status parse_metrics(moru_training *t, const moru_compile_options *options)
+{
+    for (int i = 0; i < MORU_MAX_METRICS && options->metrics[i]; i++)
+        MORU_TRY(moru_metric_parse(&t->arena, options->metrics[i], "metrics", &t->metrics[t->n_metrics++]));
+    return name_logs(t);
+}
+
+/* ---- optimizer state ---- */
+
+static moru_status make_slot(moru_training *t, moru_trained *trained, int k, double initial)
+{
+    moru_tensor *slot = moru_tensor_new(MORU_REAL, trained->weight->tensor->shape);
+    if (!slot)
+        return MORU_ERR_MEMORY;
+    for (int64_t i = 0; initial != 0 && i < slot->size; i++)
+        ((moru_real *)slot->data)[i] = (moru_real)initial;
+    trained->slot[k] = t->n_slots;
+    t->slots[t->n_slots++] = slot;
+    return MORU_OK;
+}
+
+static moru_status make_slots(moru_training *t)
+{
+    moru_slot slots[MORU_MAX_SLOTS];
+    const moru_optimizer_rule *rule = moru_optimizer_rule_of(t->optimizer);
+    int n = t->n_slots_each = rule->slots(t->optimizer->options, slots);
+    t->slots = calloc((size_t)(n * t->n_trained) + 1, sizeof *t->slots);
+    if (!t->slots)
+        return moru_fail(MORU_ERR_MEMORY, "no memory for the optimizer's state");
+    for (int i = 0; i < n * t->n_trained; i++) {
+        int which = rule->interleaved ? i / n : i % t->n_trained, k = rule->interleaved ? i % n : i / t->n_trained;
+        MORU_TRY(make_slot(t, &t->trained[which], k, slots[k].initial));
+    }
+    return MORU_OK;
+}
+
+static moru_status list_trained(moru_training *t)
+{
+    int n = t->n_trained = moru_trainable_weights(t->model, NULL, 0);
+    moru_weight **weights = calloc((size_t)n + 1, sizeof *weights);
+    t->trained = calloc((size_t)n + 1, sizeof *t->trained);
+    if (weights && t->trained) {
+        moru_trainable_weights(t->model, weights, n);
+        for (int i = 0; i < n; i++)
+            t->trained[i].weight = weights[i];
+    }
+    free(weights);
+    return weights && t->trained ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "no memory to compile the model");
+}
+
+/* ---- compiling ---- */
+
+static moru_status check_model(const moru_model *model)
+{
+    if (moru_model_status(model) != MORU_OK)
+        return moru_fail(moru_model_status(model), "%s", moru_model_error(model));
+    if (model->n_outputs < 1)
+        return moru_fail(MORU_ERR_STATE, "compile: the model \"%s\" has no outputs", moru_model_name(model));
+    if (model->n_outputs > MORU_MAX_OUTPUTS)
+        return moru_fail(MORU_ERR_UNSUPPORTED, "compile: the model has %d outputs, more than %d", model->n_outputs,
+                         MORU_MAX_OUTPUTS);
+    return MORU_OK;
+}
+
+static moru_status fill(moru_training *t, const moru_compile_options *options)
+{
+    t->n_outputs = t->model->n_outputs;
+    if (t->optimizer->status != MORU_OK)
+        return moru_fail(t->optimizer->status, "%s", t->optimizer->error);
+    MORU_TRY(parse_losses(t, options));
+    MORU_TRY(parse_metrics(t, options));
+    MORU_TRY(list_trained(t));
+    return make_slots(t);
+}
+
+moru_status moru_compile_with(moru_model *model, const moru_compile_options *options)
+{
+    static const moru_compile_options none = {NULL};
+    options = options ? options : &none;
+    moru_optimizer *optimizer = options->optimizer ? options->optimizer : moru_rmsprop_new(NULL);
+    moru_training *t = NULL;
+    moru_status status = !model ? moru_fail(MORU_ERR_ARGUMENT, "compile: the model is NULL")
+                       : !optimizer ? MORU_ERR_MEMORY : check_model(model);
+    if (status == MORU_OK && !(t = calloc(1, sizeof *t)))
+        status = moru_fail(MORU_ERR_MEMORY, "no memory to compile the model");
+    if (status != MORU_OK) {
+        moru_optimizer_free(optimizer);
+        return status;
+    }
+    t->model = model;
+    t->optimizer = optimizer;
+    status = fill(t, options);
+    if (status != MORU_OK) {
+        moru_training_free(t);
+        return status;
+    }
+    moru_training_free(model->training);
+    model->training = t;
+    model->free_training = moru_training_free;
+    return MORU_OK;
+}

@@ -1,0 +1,54 @@
+/* Steps: programs that train on, evaluate or predict one batch of a given size. */
+#ifndef MORU_TRAIN_STEP_H
+#define MORU_TRAIN_STEP_H
+
+#include "train/training.h"
+
+typedef enum moru_step_kind { MORU_STEP_TRAIN, MORU_STEP_EVALUATE, MORU_STEP_PREDICT } moru_step_kind;
+
+/* Everything a compiled step depends on. Shapes begin with the batch. */
+typedef struct moru_step_key {
+    moru_step_kind kind;
+    int threads;
+    uint64_t seed;
+    bool unguarded;            /* parameters are stepped even if the loss isn't finite */
+    int n_inputs, n_targets;
+    moru_shape inputs[MORU_MAX_FEATURES], targets[MORU_MAX_FEATURES];
+    moru_dtype target_dtypes[MORU_MAX_FEATURES];
+} moru_step_key;
+
+typedef struct moru_step {
+    moru_step_key key;
+    moru_graph *graph;         /* NULL when predicting: the model's own */
+    moru_program *program;
+    moru_node *placeholders[2 * MORU_MAX_FEATURES + 2]; /* inputs, targets, [learning rate, step] */
+    moru_shape shapes[2 * MORU_MAX_FEATURES + 2];
+    int n_placeholders;
+    moru_node *outputs[MORU_MAX_LOGS]; /* scalars, in the order of training->log_names; predictions when predicting */
+    int n_outputs;
+    moru_real learning_rate, count;    /* bound */
+} moru_step;
+
+/* The batch a step is given: dense arrays of the key's shapes. */
+typedef struct moru_step_data { const void *inputs[MORU_MAX_FEATURES], *targets[MORU_MAX_FEATURES]; } moru_step_data;
+
+/* The step for a key: compiled now, or kept from before. Owned by the training. */
+moru_status moru_step_get(moru_training *training, const moru_step_key *key, moru_step **step);
+void moru_step_free(moru_step *step);
+/* Runs it. A training step sees the learning rate of training->iteration, and counts it on. If the loss isn't finite
+ * nothing is changed, and MORU_ERR_NUMERIC names the node where it began. */
+moru_status moru_step_run(moru_training *training, moru_step *step, const moru_step_data *data);
+/* Value k of the last run. */
+double moru_step_value(const moru_step *step, int k);
+void moru_step_set_batch(moru_step_key *key, int64_t batch);
+
+/* y = x if a scalar is finite; else the program ends with MORU_ERR_NUMERIC before anything that depends on y. */
+moru_node *moru_require_finite(moru_node *x, moru_node *scalar);
+
+/* Makes the model's inputs and n targets as placeholders of a new graph with the model's open sizes. */
+moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, const moru_step_key *key, moru_node **nodes);
+/* Sum of the weighted losses; each output's own goes to values (may be NULL). */
+moru_node *moru_step_loss(moru_node *const *outputs, moru_node *const *targets, int n, const moru_loss *losses,
+                          const double *weights, moru_node **values);
+
+#endif

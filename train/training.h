@@ -1,0 +1,61 @@
+/* What moru_compile() makes of a model: optimizer with its state, losses, metrics, and the programs of its steps. */
+#ifndef MORU_TRAIN_TRAINING_H
+#define MORU_TRAIN_TRAINING_H
+
+#include <moru/train.h>
+#include "layers/model.h"
+#include "train/losses.h"
+#include "train/metrics.h"
+#include "train/optimizer.h"
+
+enum { MORU_MAX_STEPS = 8 };  /* compiled programs kept */
+
+struct moru_step;             /* train/step.h */
+
+/* A parameter that the optimizer steps. Its slots are training->slots[slot[i]]. */
+typedef struct moru_trained {
+    moru_weight *weight;
+    int slot[MORU_MAX_SLOTS];
+} moru_trained;
+
+typedef struct moru_training {
+    moru_arena arena;
+    moru_model *model;
+    moru_optimizer *optimizer;          /* NULL: not compiled; programs for predict() are kept here all the same */
+    int64_t iteration;                  /* optimizer steps done; saved and restored with the slots */
+
+    moru_trained *trained;              /* trainable when the model was compiled, in Keras's order */
+    int n_trained;
+    int n_slots_each;
+    moru_tensor **slots;                /* n_slots of them, owned, in the order in which Keras's files number them */
+    int n_slots;
+
+    int n_outputs;
+    moru_loss losses[MORU_MAX_OUTPUTS];
+    double loss_weights[MORU_MAX_OUTPUTS];
+    bool one_loss;                      /* given once for all outputs */
+    moru_metric metrics[MORU_MAX_METRICS];
+    int n_metrics;
+    const char *log_names[MORU_MAX_LOGS]; /* "loss", [each output's loss], metrics; then the same with "val_" */
+    int n_logs;                         /* without the "val_" ones */
+
+    struct moru_step *steps[MORU_MAX_STEPS];
+    uint64_t seed;                      /* of the last fit, for moru_train_on_batch() */
+} moru_training;
+
+/* The model's training, made if it has none yet; NULL when out of memory. */
+moru_training *moru_training_of(moru_model *model);
+/* The compiled model's training, or MORU_ERR_STATE. */
+moru_status moru_training_get(moru_model *model, const char *what, moru_training **training);
+void moru_training_free(moru_training *training);
+/* Lists the trainable weights of trainable layers in Keras's order (capacity 0: only counts them). */
+int moru_trainable_weights(const moru_model *model, moru_weight **weights, int capacity);
+/* Name of output k: of the layer that makes it. */
+const char *moru_output_name(const moru_model *model, int k);
+
+/* Keras's compile_config: new reference, NULL when out of memory or not compiled. */
+json_t *moru_compile_config_to_json(moru_model *model);
+/* Compiles a model as a Keras file's compile_config says. Slots are zeros until they are loaded. */
+moru_status moru_compile_config_from_json(moru_model *model, json_t *config, const char *where);
+
+#endif
