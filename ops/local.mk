@@ -6,6 +6,7 @@ ops_sources = \
 	ops/elementwise.h \
 	ops/epilogue.h \
 	ops/fused.h \
+	ops/matmul.h \
 	ops/op_table.h \
 	ops/ops.def \
 	ops/optimizer.h \

@@ -7,12 +7,8 @@
 #include "core/status.h"
 #include "kernels/kernels.h"
 #include "ops/epilogue.h"
+#include "ops/matmul.h"
 #include "ops/shape_rules.h"
-
-typedef struct matmul_attrs {
-    int32_t transpose_a, transpose_b;
-    moru_epilogue epilogue;
-} matmul_attrs;
 
 /* An operand as a matrix: a vector is a row. */
 typedef struct operand {
@@ -40,7 +36,7 @@ static moru_shape batch_of(const moru_shape *x)
 
 static moru_status infer_matmul(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes)
 {
-    const matmul_attrs *attrs = in->attrs;
+    const moru_matmul_attrs *attrs = in->attrs;
     const moru_shape *a = &in->shapes[0], *b = &in->shapes[1];
     const char *mark_a = attrs->transpose_a ? "^T" : "", *mark_b = attrs->transpose_b ? "^T" : "";
     MORU_TRY(moru_infer_all_real(in));
@@ -85,7 +81,7 @@ static moru_node *grad_b_of_batch(moru_node *a, moru_node *dy, bool transpose_b)
 
 static void vjp_matmul(const moru_vjp *v)
 {
-    const matmul_attrs *attrs = v->attrs;
+    const moru_matmul_attrs *attrs = v->attrs;
     bool ta = attrs->transpose_a, tb = attrs->transpose_b;
     if (attrs->epilogue.has_bias || attrs->epilogue.activation) {
         moru_node *y = moru_matmul_t(v->inputs[0], ta, v->inputs[1], tb);
@@ -185,7 +181,7 @@ static void fold_batch(plan *p, bool has_bias)
     g->batch = 1;
 }
 
-static plan make_plan(const matmul_attrs *attrs, const moru_shape *a_shape, const moru_shape *b_shape)
+static plan make_plan(const moru_matmul_attrs *attrs, const moru_shape *a_shape, const moru_shape *b_shape)
 {
     plan p = {0};
     operand a = operand_of(a_shape, attrs->transpose_a), b = operand_of(b_shape, attrs->transpose_b);
@@ -215,7 +211,7 @@ static size_t workspace_matmul(const moru_infer *in, const moru_shape *out, int 
 
 static moru_status run_matmul(const moru_run *run)
 {
-    const matmul_attrs *attrs = run->attrs;
+    const moru_matmul_attrs *attrs = run->attrs;
     if (run->out[0]->size == 0)
         return MORU_OK;
     plan p = make_plan(attrs, &run->in[0]->shape, &run->in[1]->shape);
@@ -248,7 +244,7 @@ static moru_status run_matmul(const moru_run *run)
 
 static double flops_matmul(const moru_infer *in, const moru_shape *out)
 {
-    const matmul_attrs *attrs = in->attrs;
+    const moru_matmul_attrs *attrs = in->attrs;
     const moru_shape *a = &in->shapes[0];
     double flops = 2.0 * (double)a->dims[a->rank - 1 - (attrs->transpose_a != 0)];
     for (int i = 0; i < out->rank; i++)
@@ -258,7 +254,7 @@ static double flops_matmul(const moru_infer *in, const moru_shape *out)
 
 static void print_matmul(const void *attrs_, char *text, size_t size)
 {
-    const matmul_attrs *attrs = attrs_;
+    const moru_matmul_attrs *attrs = attrs_;
     snprintf(text, size, "%s%s%s", attrs->transpose_a ? "transpose_a" : "",
              attrs->transpose_a && attrs->transpose_b ? " " : "", attrs->transpose_b ? "transpose_b" : "");
     moru_epilogue_print(&attrs->epilogue, text, size);
@@ -267,14 +263,15 @@ static void print_matmul(const void *attrs_, char *text, size_t size)
 const moru_op_def moru_op_matmul = {
     .name = "matmul", .formula = "y[.., i, j] = sum over k of a[.., i, k] b[.., k, j]", .min_inputs = 2,
     .max_inputs = 3,
-    .n_outputs = 1, .attr_size = sizeof(matmul_attrs), .epilogue = 1 + offsetof(matmul_attrs, epilogue),
+    .n_outputs = 1, .attr_size = sizeof(moru_matmul_attrs), .epilogue = 1 + offsetof(moru_matmul_attrs, epilogue),
     .infer = infer_matmul, .vjp = vjp_matmul, .workspace = workspace_matmul, .run = run_matmul, .print = print_matmul,
     .flops = flops_matmul,
 };
 
 moru_node *moru_matmul_t(moru_node *a, bool transpose_a, moru_node *b, bool transpose_b)
 {
-    return moru_call_2(&moru_op_matmul, a, b, &(matmul_attrs){.transpose_a = transpose_a, .transpose_b = transpose_b});
+    moru_matmul_attrs attrs = {.transpose_a = transpose_a, .transpose_b = transpose_b};
+    return moru_call_2(&moru_op_matmul, a, b, &attrs);
 }
 
 moru_node *moru_matmul(moru_node *a, moru_node *b)
