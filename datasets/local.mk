@@ -1,1 +1,6 @@
-datasets_sources =
+# Data sources and how they are read.
+datasets_sources = \
+	datasets/builtin.c \
+	datasets/dataset.c \
+	datasets/dataset.h \
+	datasets/loader.c

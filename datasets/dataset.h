@@ -1,0 +1,25 @@
+/* A data set's inside, and the sources that make one. */
+#ifndef MORU_DATASETS_DATASET_H
+#define MORU_DATASETS_DATASET_H
+
+#include <moru/dataset.h>
+
+struct moru_dataset {
+    const moru_dataset_class *class_;
+    void *self;
+    moru_dataset_info info;   /* strings belong to self */
+    int64_t input_bytes[MORU_MAX_FEATURES], target_bytes[MORU_MAX_FEATURES]; /* of one sample */
+};
+
+/* "fashion-mnist", "mnist" with split "train" or "test" in a directory; classes are its 10 names. */
+moru_status moru_dataset_mnist(moru_dataset **dataset, const char *name, const char *directory, const char *split,
+                               const char *const *classes);
+/* idx files whose labels are 0 .. n_classes - 1 (0: what the labels hold). class_names may be NULL and are not copied. */
+moru_status moru_dataset_idx_classes(moru_dataset **dataset, const char *name, const char *images, const char *labels,
+                                     int n_classes, const char *const *class_names);
+/* One of the small tables that are part of the library; MORU_ERR_ARGUMENT if there is none of that name. */
+moru_status moru_dataset_builtin(moru_dataset **dataset, const char *name);
+/* Names of the built-in tables, NULL past the end. */
+const char *moru_dataset_builtin_name(int k);
+
+#endif
