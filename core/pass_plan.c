@@ -69,7 +69,11 @@ static bool can_take(const planning *p, const moru_call *call, int i, int output
     int32_t b = c->buffer_of[in->id];
     if (b < 0 || c->buffers[b].fixed || c->buffers[b].input || (call->op->shape_only >> i & 1))
         return false;
-    if (in->dtype != out->dtype || bytes_of(in) != c->buffers[b].bytes || bytes_of(out) != c->buffers[b].bytes
+    int64_t in_size = 0, out_size = -1; /* in elements: buffers of different sizes may round to the same bytes */
+    moru_shape_size(&in->shape, &in_size);
+    moru_shape_size(&out->shape, &out_size);
+    if (in->dtype != out->dtype || in_size != out_size || bytes_of(in) != c->buffers[b].bytes
+        || bytes_of(out) != c->buffers[b].bytes
         || p->last_use[in->id] > t || p->buffer_last[b] > t)
         return false;
     for (int j = 0; j < call->n_inputs; j++)
