@@ -1,13 +1,18 @@
 # tests/test_NAME.c is a program of Check tests over the library's objects; tests/double_NAME.c one over the library in
 # double precision. A new one goes into unit_tests or double_tests; double ones need the three lines below, too.
 unit_tests =
-double_tests =
+double_tests = tests/double_gradients
 
 double_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DMORU_DOUBLE
 double_ldadd = libmoru_double.la $(CHECK_LIBS)
 # tests_double_NAME_SOURCES = tests/double_NAME.c
 # tests_double_NAME_CPPFLAGS = $(double_cppflags)
 # tests_double_NAME_LDADD = $(double_ldadd)
+
+tests_double_gradients_SOURCES = tests/double_gradients.c tests/gradcheck.h tests/gradcheck.c tests/cases_elementwise.c \
+    tests/cases_reduce.c tests/cases_shape.c tests/cases_linear.c tests/cases_conv.c tests/cases_norm.c
+tests_double_gradients_CPPFLAGS = $(double_cppflags)
+tests_double_gradients_LDADD = $(double_ldadd)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS)
 LDADD = libmoru_static.la $(CHECK_LIBS)
