@@ -3,4 +3,5 @@ datasets_sources = \
 	datasets/builtin.c \
 	datasets/dataset.c \
 	datasets/dataset.h \
+	datasets/idx.c \
 	datasets/loader.c
