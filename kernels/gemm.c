@@ -14,21 +14,6 @@
 #define SPLIT_LENGTH 2048           /* k of one part of a sum that is cut */
 #define SPLIT_MAX 16
 
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t round_up(size_t bytes)
-{
-    return (bytes + 63) & ~(size_t)63;
-}
-
 /* How the work is laid out; depends on sizes alone. */
 typedef struct layout {
     int64_t panels, rows, tiles, chunk; /* column panels; rows per tile; tiles over m, and those of a chunk walked per panel */
@@ -51,33 +36,6 @@ static layout gemm_layout(const moru_gemm *g)
     return l;
 }
 
-/* out[k][width] (rows TILE_COLUMNS apart) = b[j][k] transposed; columns past width are left alone or zero */
-static void pack_transposed(const moru_real *b, int64_t ldb, int64_t width, int64_t k, moru_real *out)
-{
-    for (int64_t j = 0; j < width; j += LANES) {
-        int64_t columns = min(LANES, width - j);
-        for (int64_t i = 0; i < k; i += LANES) {
-            int64_t depth = min(LANES, k - i);
-            vec v[MORU_VECTOR_BYTES / sizeof(moru_real)];
-            if (columns == LANES && depth == LANES) {
-#pragma GCC unroll 16
-                for (int64_t r = 0; r < LANES; r++)
-                    v[r] = vec_load(b + (j + r) * ldb + i);
-                vec_transpose(v);
-#pragma GCC unroll 16
-                for (int64_t r = 0; r < LANES; r++)
-                    vec_store(out + (i + r) * TILE_COLUMNS + j, v[r]);
-            } else {
-                for (int64_t r = 0; r < LANES; r++)
-                    v[r] = r < columns ? vec_load_part(b + (j + r) * ldb + i, depth) : vec_zero();
-                vec_transpose(v);
-                for (int64_t r = 0; r < depth; r++)
-                    vec_store(out + (i + r) * TILE_COLUMNS + j, v[r]);
-            }
-        }
-    }
-}
-
 /* Tiles [first, last) of m against panel `panel`, all of k. */
 static void run_panel(const moru_gemm *g, const layout *l, int64_t entry, int64_t panel, int64_t first, int64_t last,
                       moru_real *pack)
@@ -95,7 +53,7 @@ static void run_panel(const moru_gemm *g, const layout *l, int64_t entry, int64_
         int64_t k = block * l->block;
         t.length = min(l->block, g->k - k);
         if (g->trans_b) {
-            pack_transposed(b + column * g->ldb + k, g->ldb, t.columns, t.length, pack);
+            MORU_KERNEL(transpose)(b + column * g->ldb + k, g->ldb, t.columns, t.length, pack, TILE_COLUMNS);
             t.b = pack;
             t.ldb = TILE_COLUMNS;
         } else {

@@ -107,3 +107,27 @@ void MORU_KERNEL(tile)(const tile *t, int64_t rows)
 {
     tiles[tile_vectors(t->columns) - 1][rows - 1](t);
 }
+
+void MORU_KERNEL(transpose)(const moru_real *x, int64_t ldx, int64_t rows, int64_t columns, moru_real *out, int64_t ldo)
+{
+    for (int64_t i = 0; i < rows; i += LANES)
+        for (int64_t j = 0; j < columns; j += LANES) {
+            int64_t height = min(LANES, rows - i), width = min(LANES, columns - j);
+            vec v[MORU_VECTOR_BYTES / sizeof(moru_real)];
+            if (height == LANES && width == LANES) {
+#pragma GCC unroll 16
+                for (int64_t r = 0; r < LANES; r++)
+                    v[r] = vec_load(x + (i + r) * ldx + j);
+                vec_transpose(v);
+#pragma GCC unroll 16
+                for (int64_t r = 0; r < LANES; r++)
+                    vec_store(out + (j + r) * ldo + i, v[r]);
+            } else {
+                for (int64_t r = 0; r < LANES; r++)
+                    v[r] = r < height ? vec_load_part(x + (i + r) * ldx + j, width) : vec_zero();
+                vec_transpose(v);
+                for (int64_t r = 0; r < width; r++)
+                    vec_store(out + (j + r) * ldo + i, v[r]);
+            }
+        }
+}

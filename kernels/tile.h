@@ -34,6 +34,25 @@ typedef struct tile {
 
 void MORU_KERNEL(tile)(const tile *t, int64_t rows);
 
+/* out[j][i] = x[i][j] for i < rows, j < columns. Rows of out are filled up to a multiple of LANES, so ldo must have the room. */
+void MORU_KERNEL(transpose)(const moru_real *x, int64_t ldx, int64_t rows, int64_t columns, moru_real *out, int64_t ldo);
+
+KERNEL_INLINE int64_t min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+KERNEL_INLINE int64_t max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Pieces of scratch memory begin on multiples of 64 bytes. */
+KERNEL_INLINE size_t round_up(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t)63;
+}
+
 /* Columns are dealt out to panels in whole vectors, as evenly as it goes. */
 KERNEL_INLINE int64_t tile_vectors(int64_t columns)
 {

@@ -59,6 +59,41 @@ KERNEL_INLINE bool vec_any(ivec mask)
     return any != 0;
 }
 
+/* 0, 1, 2, ... */
+KERNEL_INLINE ivec vec_lane_numbers(void)
+{
+    ivec v;
+    for (int64_t i = 0; i < LANES; i++)
+        v[i] = (moru_lane_int)i;
+    return v;
+}
+
+/* The first n lanes from memory, `filler` after them. */
+KERNEL_INLINE vec vec_load_filled(const moru_real *p, int64_t n, vec filler)
+{
+    return vec_select(vec_lane_numbers() < (moru_lane_int)n, vec_load_part(p, n), filler);
+}
+
+/* Combines all lanes, halves with halves; every lane of the result holds it. */
+#define VEC_FOLD(v, a, b, expression)                                                   \
+    for (moru_lane_int half_ = (moru_lane_int)LANES / 2; half_ > 0; half_ /= 2) {       \
+        vec a = v, b = __builtin_shuffle(v, vec_lane_numbers() ^ half_);                \
+        v = (expression);                                                               \
+    }
+
+KERNEL_INLINE vec vec_fold_sum(vec v)
+{
+    VEC_FOLD(v, a, b, a + b)
+    return v;
+}
+
+/* NaN may be lost */
+KERNEL_INLINE vec vec_fold_max(vec v)
+{
+    VEC_FOLD(v, a, b, vec_max(a, b))
+    return v;
+}
+
 /* The greater one; NaN where either is NaN. */
 KERNEL_INLINE vec vec_maximum(vec a, vec b)
 {

@@ -1,0 +1,67 @@
+/* Convolution as a product that is never laid out: the patch under an output pixel is a few runs of contiguous numbers, and
+ * the tile walks them where they lie. All three directions of a convolution are walks over a source image. */
+#ifndef MORU_CONV_H
+#define MORU_CONV_H
+
+#include "kernels/tile.h"
+
+/* Point (i, j) of a grid reads the source pixels (i step_y + y0 + ty apart_y, j step_x + x0 + tx apart_x) for all taps
+ * ty < taps_y, tx < taps_x; those outside are 0. */
+typedef struct conv_walk {
+    int64_t images, h, w, channels; /* source, NHWC */
+    int64_t grid_h, grid_w, step_y, step_x;
+    int64_t y0, x0, taps_y, taps_x, apart_y, apart_x;
+    int64_t depth;                  /* channels of a group */
+} conv_walk;
+
+/* A block of grid rows, whose source rows are copied with their border of zeros where the walk leaves the image. */
+typedef struct conv_blocks {
+    int64_t rows, blocks;          /* grid rows of a block, blocks of an image */
+    bool copied;
+    int64_t source_rows, width;    /* of a copy, in pixels */
+    int64_t runs, length;          /* of a patch */
+    size_t buffer_bytes, offsets_bytes;
+} conv_blocks;
+
+conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w);
+
+/* The source under grid rows [first, first + rows) of an image: its pixel (0, 0) and its width. */
+const moru_real *MORU_KERNEL(conv_source)(const conv_walk *w, const conv_blocks *b, const moru_real *image, int64_t first,
+                                          int64_t rows, moru_real *buffer, int64_t *width);
+
+/* out(image, i, j)[0..columns) = act(bias + sum over taps and depth of source times b), for all groups: group k reads
+ * channels from k depth on, b + k b_group and bias + k columns, and writes at out + k columns. */
+typedef struct conv_product {
+    conv_walk walk;
+    const moru_real *x;
+    int64_t groups, columns;
+    const moru_real *b;            /* [taps_y taps_x depth] rows, ldb apart */
+    int64_t ldb, b_group;
+    const moru_real *bias;
+    int activation;
+    const double *params;
+    moru_real *out;
+    int64_t out_image, out_row, out_pixel; /* elements from one to the next */
+} conv_product;
+
+size_t MORU_KERNEL(conv_product_workspace)(const conv_walk *w, int threads);
+void MORU_KERNEL(conv_product)(const conv_product *p, void *workspace, int threads);
+
+/* Weights of one filter per channel: vectors along the channels instead of products. */
+KERNEL_INLINE bool conv_is_depthwise(const moru_conv2d *g)
+{
+    return g->groups > 1 && g->groups == g->c && g->filters == g->c;
+}
+
+void MORU_KERNEL(depthwise)(const moru_conv2d *g, const moru_real *x, const moru_real *weight, const moru_real *bias,
+                            int activation, const double *params, moru_real *y, int threads);
+void MORU_KERNEL(depthwise_grad_input)(const moru_conv2d *g, const moru_real *dy, const moru_real *weight, moru_real *dx,
+                                       int threads);
+size_t MORU_KERNEL(depthwise_grad_weight_workspace)(const moru_conv2d *g);
+void MORU_KERNEL(depthwise_grad_weight)(const moru_conv2d *g, const moru_real *dy, const moru_real *x, moru_real *dweight,
+                                        void *workspace, int threads);
+
+/* out = sum of `parts` arrays of n numbers that follow each other, in their order */
+void MORU_KERNEL(sum_parts)(const moru_real *partial, int64_t parts, int64_t n, moru_real *out, int threads);
+
+#endif

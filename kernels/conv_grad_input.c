@@ -1,0 +1,115 @@
+/* dx[n,iy,ix,c] = sum over the taps with iy + top = oy sh + ky dh (x alike) of dy[n,oy,ox,f] w[ky,kx,c,f].
+ *
+ * Rows iy that agree in (iy + top) mod sh use the same taps, a regular few of the kernel, and consecutive ones of them use
+ * consecutive oy: each of the sh sw phases is a convolution of dy by those taps, reversed, without stride. Weights are
+ * transposed into scratch memory, [taps][filters][c] for each phase and group. */
+#include "kernels/conv.h"
+
+/* One axis of a phase: pixels `first`, `first` + stride, ...; taps tap, tap + tap_step, ... < size; the last tap of pixel
+ * `first` reads y0, the one before it y0 + apart. */
+typedef struct axis {
+    int64_t first, count, tap, tap_step, taps, y0, apart;
+} axis;
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
+static axis phase_axis(int64_t phase, int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t before)
+{
+    axis a = {0};
+    a.first = ((phase - before) % stride + stride) % stride;
+    a.count = a.first < size ? (size - a.first + stride - 1) / stride : 0;
+    int64_t divisor = common_divisor(stride, dilation);
+    a.tap_step = stride / divisor;
+    a.apart = dilation / divisor;
+    while (a.tap < min(kernel, a.tap_step) && (phase - a.tap * dilation) % stride != 0)
+        a.tap++;
+    if (a.tap >= min(kernel, a.tap_step))
+        return a;
+    a.taps = (kernel - a.tap + a.tap_step - 1) / a.tap_step;
+    int64_t last = a.tap + (a.taps - 1) * a.tap_step;
+    a.y0 = (a.first + before - last * dilation) / stride; /* divides exactly */
+    return a;
+}
+
+static conv_walk phase_walk(const moru_conv2d *g, const axis *y, const axis *x)
+{
+    return (conv_walk){
+        .images = g->n, .h = g->oh, .w = g->ow, .channels = g->filters, .grid_h = y->count, .grid_w = x->count, .step_y = 1,
+        .step_x = 1, .y0 = y->y0, .x0 = x->y0, .taps_y = y->taps, .taps_x = x->taps, .apart_y = y->apart,
+        .apart_x = x->apart, .depth = g->filters / g->groups,
+    };
+}
+
+/* Transposed weights of a group: rows of c / groups numbers, rounded up to whole vectors */
+static int64_t transposed_ld(const moru_conv2d *g)
+{
+    return tile_vectors(g->c / g->groups) * LANES;
+}
+
+static size_t transposed_bytes(const moru_conv2d *g)
+{
+    return round_up((size_t)(g->kh * g->kw * g->filters * transposed_ld(g)) * sizeof(moru_real));
+}
+
+/* out[group][taps reversed][f][c] of one phase */
+static void transpose_taps(const moru_conv2d *g, const axis *y, const axis *x, const moru_real *weight, moru_real *out)
+{
+    int64_t depth = g->c / g->groups, f = g->filters / g->groups, ld = transposed_ld(g);
+    for (int64_t group = 0; group < g->groups; group++)
+        for (int64_t i = y->taps - 1; i >= 0; i--)
+            for (int64_t j = x->taps - 1; j >= 0; j--, out += f * ld) {
+                int64_t tap = (y->tap + i * y->tap_step) * g->kw + x->tap + j * x->tap_step;
+                MORU_KERNEL(transpose)(weight + tap * depth * g->filters + group * f, g->filters, depth, f, out, ld);
+            }
+}
+
+static void run_phase(const moru_conv2d *g, const axis *y, const axis *x, const moru_real *dy, const moru_real *weight,
+                      moru_real *dx, void *workspace, int threads)
+{
+    moru_real *transposed = workspace;
+    transpose_taps(g, y, x, weight, transposed);
+    conv_product p = {
+        .walk = phase_walk(g, y, x), .x = dy, .groups = g->groups, .columns = g->c / g->groups, .b = transposed,
+        .ldb = transposed_ld(g), .b_group = y->taps * x->taps * (g->filters / g->groups) * transposed_ld(g),
+        .out = dx + (y->first * g->w + x->first) * g->c, .out_image = g->h * g->w * g->c,
+        .out_row = g->sh * g->w * g->c, .out_pixel = g->sw * g->c,
+    };
+    MORU_KERNEL(conv_product)(&p, (char *)workspace + transposed_bytes(g), threads);
+}
+
+size_t MORU_KERNEL(conv2d_grad_input_workspace)(const moru_conv2d *g, int threads)
+{
+    if (conv_is_depthwise(g))
+        return 0;
+    size_t most = 0;
+    for (int64_t i = 0; i < g->sh * g->sw; i++) {
+        axis y = phase_axis(i / g->sw, g->h, g->kh, g->sh, g->dh, g->top);
+        axis x = phase_axis(i % g->sw, g->w, g->kw, g->sw, g->dw, g->left);
+        conv_walk w = phase_walk(g, &y, &x);
+        size_t bytes = MORU_KERNEL(conv_product_workspace)(&w, threads);
+        most = bytes > most ? bytes : most;
+    }
+    return transposed_bytes(g) + most;
+}
+
+void MORU_KERNEL(conv2d_grad_input)(const moru_conv2d *g, const moru_real *dy, const moru_real *weight, moru_real *dx,
+                                    void *workspace, int threads)
+{
+    if (conv_is_depthwise(g)) {
+        MORU_KERNEL(depthwise_grad_input)(g, dy, weight, dx, threads);
+        return;
+    }
+    for (int64_t i = 0; i < g->sh * g->sw; i++) {
+        axis y = phase_axis(i / g->sw, g->h, g->kh, g->sh, g->dh, g->top);
+        axis x = phase_axis(i % g->sw, g->w, g->kw, g->sw, g->dw, g->left);
+        run_phase(g, &y, &x, dy, weight, dx, workspace, threads);
+    }
+}

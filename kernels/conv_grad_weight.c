@@ -1,0 +1,179 @@
+/* dw[ky,kx,c,f] = sum over n, oy, ox of x[n, oy sh - top + ky dh, ox sw - left + kx dw, c] dy[n,oy,ox,f].
+ *
+ * A product with one row per weight of a filter, (ky, kx, c), whose long sum runs over the output pixels: a row starts at its
+ * tap and channel and steps from pixel to pixel of the source; the right side is dy as it lies. The images, or bands of rows
+ * of a large one, are dealt out in units that keep a panel of dy in the L2 cache; units to parts with a partial sum each,
+ * as many as the size of dw makes cheap; and a part's tiles to several tasks where parts are few. */
+#include "kernels/conv.h"
+
+#define UNIT_PIXELS 512                 /* output pixels of a unit, about: the length of a sum in registers */
+#define UNIT_BYTES (256 * 1024)         /* of the copied source of a unit, at most (but one band) */
+#define PARTIAL_BYTES (4 * 1024 * 1024) /* of all partial sums together, about */
+#define TASKS 32                        /* pieces of the whole */
+
+typedef struct plan {
+    conv_walk walk;
+    conv_blocks bands;
+    int64_t images, units;     /* images of a unit (1 where they are cut into bands), units in all */
+    int64_t parts, groups_of_tiles;
+    int64_t k, columns, size;  /* rows and columns of a group's dw, elements of dw */
+    size_t offsets_bytes, partial_bytes, buffer_bytes;
+} plan;
+
+static plan make_plan(const moru_conv2d *g)
+{
+    plan p = {0};
+    p.walk = (conv_walk){
+        .images = g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
+        .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh, .apart_x = g->dw,
+        .depth = g->c / g->groups,
+    };
+    p.bands = MORU_KERNEL(conv_blocks)(&p.walk);
+    p.images = 1;
+    if (p.bands.blocks == 1) {
+        p.images = max(UNIT_PIXELS / (g->oh * g->ow), 1);
+        if (p.bands.copied)
+            p.images = min(p.images, max(UNIT_BYTES / (int64_t)p.bands.buffer_bytes, 1));
+        p.images = min(p.images, g->n);
+    }
+    p.units = (g->n + p.images - 1) / p.images * p.bands.blocks;
+    p.k = g->kh * g->kw * p.walk.depth;
+    p.columns = g->filters / g->groups;
+    p.size = p.k * g->filters;
+    int64_t dw_bytes = max(p.size * (int64_t)sizeof(moru_real), 1);
+    p.parts = max(min(min(PARTIAL_BYTES / dw_bytes, TASKS), p.units), 1);
+    int64_t rows = tile_rows(p.columns), tiles = (p.k + rows - 1) / rows;
+    p.groups_of_tiles = min((TASKS + p.parts - 1) / p.parts, tiles);
+    p.offsets_bytes = round_up((size_t)(p.images * p.bands.rows) * sizeof(int64_t));
+    p.partial_bytes = p.parts == 1 ? 0 : round_up((size_t)(p.parts * p.size) * sizeof(moru_real));
+    p.buffer_bytes = (size_t)p.images * p.bands.buffer_bytes;
+    return p;
+}
+
+/* Where the output rows of a unit begin in its source */
+static void fill_offsets(const plan *p, int64_t *offsets)
+{
+    const conv_walk *w = &p->walk;
+    int64_t width = p->bands.copied ? p->bands.width : w->w;
+    int64_t image = p->bands.copied ? (int64_t)(p->bands.buffer_bytes / sizeof(moru_real)) : w->h * w->w * w->channels;
+    for (int64_t i = 0; i < p->images; i++)
+        for (int64_t r = 0; r < p->bands.rows; r++)
+            offsets[i * p->bands.rows + r] = i * image + r * w->step_y * width * w->channels;
+}
+
+typedef struct unit {
+    const moru_real *source, *dy;
+    int64_t width, runs; /* source width in pixels; output rows */
+} unit;
+
+static unit find_unit(const plan *p, int64_t index, const moru_real *x, const moru_real *dy, int64_t filters, moru_real *buffer)
+{
+    const conv_walk *w = &p->walk;
+    int64_t image = index / p->bands.blocks * p->images, first = index % p->bands.blocks * p->bands.rows;
+    int64_t images = min(p->images, w->images - image), rows = min(p->bands.rows, w->grid_h - first);
+    int64_t image_size = w->h * w->w * w->channels;
+    unit u = {.runs = max(images * rows, 0), .dy = dy + (image * w->grid_h + first) * w->grid_w * filters};
+    if (rows <= 0)
+        return u;
+    u.source = MORU_KERNEL(conv_source)(w, &p->bands, x + image * image_size, first, rows, buffer, &u.width);
+    for (int64_t i = 1; p->bands.copied && i < images; i++)
+        MORU_KERNEL(conv_source)(w, &p->bands, x + (image + i) * image_size, first, rows,
+                                 (moru_real *)((char *)buffer + i * p->bands.buffer_bytes), &u.width);
+    return u;
+}
+
+/* Tiles [first, last) of all groups and panels: dw (+)= source dy of one unit */
+static void run_unit(const moru_conv2d *g, const plan *p, const unit *u, const int64_t *offsets, int64_t first, int64_t last,
+                     bool accumulate, moru_real *dw)
+{
+    const conv_walk *w = &p->walk;
+    int64_t most = tile_rows(p->columns), tiles = (p->k + most - 1) / most, panels = tile_panels(p->columns);
+    for (int64_t group = 0; group < g->groups; group++)
+        for (int64_t panel = 0; panel < panels; panel++) {
+            int64_t column = tile_panel_start(p->columns, panels, panel), at = group * p->columns + column;
+            tile t = {
+                .step = w->step_x * w->channels, .offsets = offsets, .runs = u->runs, .length = w->grid_w, .b = u->dy + at,
+                .ldb = g->filters, .columns = tile_panel_start(p->columns, panels, panel + 1) - column,
+                .accumulate = accumulate,
+            };
+            for (int64_t i = first; i < last; i++) {
+                int64_t row = p->k * i / tiles, count = p->k * (i + 1) / tiles - row;
+                for (int64_t r = 0; r < count; r++) {
+                    int64_t tap = (row + r) / w->depth, channel = (row + r) % w->depth;
+                    t.a[r] = u->source + (tap / w->taps_x * w->apart_y * u->width + tap % w->taps_x * w->apart_x) * w->channels +
+                             group * w->depth + channel;
+                    t.c[r] = dw + (row + r) * g->filters + at;
+                }
+                MORU_KERNEL(tile)(&t, count);
+            }
+        }
+}
+
+static void run_task(const moru_conv2d *g, const plan *p, int64_t task, const moru_real *dy, const moru_real *x,
+                     const int64_t *offsets, moru_real *buffer, moru_real *partial)
+{
+    int64_t part = task / p->groups_of_tiles, piece = task % p->groups_of_tiles;
+    int64_t most = tile_rows(p->columns), tiles = (p->k + most - 1) / most;
+    int64_t first = p->units * part / p->parts, end = p->units * (part + 1) / p->parts;
+    for (int64_t i = first; i < end; i++) {
+        unit u = find_unit(p, i, x, dy, g->filters, buffer);
+        run_unit(g, p, &u, offsets, tiles * piece / p->groups_of_tiles, tiles * (piece + 1) / p->groups_of_tiles, i > first,
+                 partial + part * p->size);
+    }
+}
+
+void MORU_KERNEL(sum_parts)(const moru_real *partial, int64_t parts, int64_t n, moru_real *out, int threads)
+{
+    int64_t blocks = (n + LANES - 1) / LANES;
+    threads = kernel_threads(n * parts, threads);
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (int64_t i = 0; i < blocks; i++) {
+        int64_t at = i * LANES, count = min(LANES, n - at);
+        vec sum = vec_load_part(partial + at, count);
+        for (int64_t p = 1; p < parts; p++)
+            sum += count == LANES ? vec_load(partial + p * n + at) : vec_load_part(partial + p * n + at, count);
+        vec_store_part(out + at, sum, count);
+    }
+}
+
+static bool is_empty(const moru_conv2d *g)
+{
+    return g->n * g->oh * g->ow * g->c * g->filters == 0;
+}
+
+size_t MORU_KERNEL(conv2d_grad_weight_workspace)(const moru_conv2d *g, int threads)
+{
+    if (is_empty(g))
+        return 0;
+    if (conv_is_depthwise(g))
+        return MORU_KERNEL(depthwise_grad_weight_workspace)(g);
+    plan p = make_plan(g);
+    return p.offsets_bytes + p.partial_bytes + (size_t)max(threads, 1) * p.buffer_bytes;
+}
+
+void MORU_KERNEL(conv2d_grad_weight)(const moru_conv2d *g, const moru_real *dy, const moru_real *x, moru_real *dweight,
+                                     void *workspace, int threads)
+{
+    if (is_empty(g)) {
+        memset(dweight, 0, (size_t)(g->kh * g->kw * (g->c / g->groups) * g->filters) * sizeof(moru_real));
+        return;
+    }
+    if (conv_is_depthwise(g)) {
+        MORU_KERNEL(depthwise_grad_weight)(g, dy, x, dweight, workspace, threads);
+        return;
+    }
+    plan p = make_plan(g);
+    int64_t *offsets = workspace;
+    fill_offsets(&p, offsets);
+    moru_real *partial = p.parts == 1 ? dweight : (moru_real *)((char *)workspace + p.offsets_bytes);
+    char *buffers = (char *)workspace + p.offsets_bytes + p.partial_bytes;
+    int64_t tasks = p.parts * p.groups_of_tiles;
+    threads = kernel_threads(g->n * g->oh * g->ow * p.size, threads);
+    int workers = (int)min(threads, tasks);
+#pragma omp parallel for num_threads(workers) schedule(static) if (workers > 1)
+    for (int k = 0; k < workers; k++)
+        for (int64_t task = tasks * k / workers; task < tasks * (k + 1) / workers; task++)
+            run_task(g, &p, task, dy, x, offsets, (moru_real *)(buffers + k * p.buffer_bytes), partial);
+    if (p.parts > 1)
+        MORU_KERNEL(sum_parts)(partial, p.parts, p.size, dweight, threads);
+}
