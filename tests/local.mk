@@ -1,6 +1,14 @@
 # tests/test_NAME.c is a program of Check tests over the library's objects; tests/double_NAME.c one over the library in
 # double precision. A new one goes into unit_tests or double_tests; double ones need the three lines below, too.
-unit_tests =
+unit_tests = \
+    tests/test_config \
+    tests/test_core \
+    tests/test_graph \
+    tests/test_initializers \
+    tests/test_kernels_gemm \
+    tests/test_kernels_math \
+    tests/test_kernels_reduce \
+    tests/test_program
 double_tests = tests/double_gradients
 
 double_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DMORU_DOUBLE
