@@ -21,5 +21,8 @@ moru_status moru_dataset_idx_classes(moru_dataset **dataset, const char *name, c
 moru_status moru_dataset_builtin(moru_dataset **dataset, const char *name);
 /* Names of the built-in tables, NULL past the end. */
 const char *moru_dataset_builtin_name(int k);
+/* Data sets "x" (or "x0", "x1", ...) and "target" ("target0", ...) of an HDF5 file: floating ones as MORU_REAL, integers as
+ * MORU_INT32; the first axis counts samples. */
+moru_status moru_dataset_h5(moru_dataset **dataset, const char *path);
 
 #endif

@@ -4,4 +4,5 @@ datasets_sources = \
 	datasets/dataset.c \
 	datasets/dataset.h \
 	datasets/idx.c \
-	datasets/loader.c
+	datasets/loader.c \
+	datasets/open.c
