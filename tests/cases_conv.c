@@ -2,6 +2,7 @@
  * top bottom left right. Of pooling: size, strides, padding, pads, counting. */
 #include "kernels/kernels.h"
 #include "ops/conv2d.h"
+#include "ops/pool.h"
 #include "tests/gradcheck.h"
 
 static void pads_of(int64_t digits, int64_t *pads)
@@ -47,6 +48,14 @@ static moru_node *build_fused(moru_graph *graph, moru_node *const *x, const grad
     }
 POOL(max_pool2d)
 POOL(avg_pool2d)
+
+/* What only gradients of gradients hold, as a value of its own: x[1] where each window's largest x[0] is. */
+static moru_node *build_pick(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
+{
+    moru_pool2d_op_attrs attrs = {.size = {c->n[0], c->n[1]}, .strides = {c->n[2], c->n[3]}, .padding = c->n[4]};
+    moru_node *in[] = {x[1], x[0], build_max_pool2d(graph, x, c)};
+    return moru_apply_named(graph, "max_pool2d_pick", in, 3, &attrs);
+}
 
 #define R(...) GC_REAL(-1, 1, __VA_ARGS__)
 #define CONV(name_, x, w, ...) {.name = "conv2d/" name_, .build = build_conv2d, .n = {__VA_ARGS__}, .in = {x, w}}
@@ -96,6 +105,8 @@ const gradcheck_case gradcheck_cases_conv[] = {
     MAX("explicit", R(1, 4, 5, 1), 3, 3, 2, 2, MORU_EXPLICIT, 1202),
     MAX("one cell", R(1, 3, 3, 2), 1, 1, 2, 2),
     MAX("whole image", R(2, 3, 4, 3), 3, 4),
+    {.name = "max_pool2d_pick", .build = build_pick, .n = {3, 2, 2, 1, MORU_SAME}, .in = {R(1, 5, 4, 2), R(1, 5, 4, 2)},
+     .flags = GRADCHECK_DISTINCT},
     MAX("no images", R(0, 4, 4, 1), 2, 2),
 
     AVG("halves", R(2, 4, 6, 2), 2, 2),
