@@ -4,6 +4,16 @@ formats_sources = \
     formats/file.c \
     formats/hdf5.c \
     formats/hdf5_read.c \
+    formats/keras_archive.c \
+    formats/keras_config.c \
+    formats/keras_functional_read.c \
+    formats/keras_functional_write.c \
+    formats/keras_layer.c \
+    formats/keras_operations.c \
+    formats/keras_weights.c \
+    formats/listing.c \
+    formats/load.c \
     formats/plot_history.c \
     formats/plot_images.c \
-    formats/png.c
+    formats/png.c \
+    formats/save.c

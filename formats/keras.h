@@ -1,0 +1,66 @@
+/* Keras 3's files: the parts of a .keras archive. */
+#ifndef MORU_FORMATS_KERAS_H
+#define MORU_FORMATS_KERAS_H
+
+#include <jansson.h>
+#include "formats/hdf5.h"
+#include "layers/model.h"
+
+/* ---- one sentence about many faults ---- */
+
+enum { MORU_LISTING_TEXT = 3000 };
+typedef struct moru_listing {
+    char text[MORU_LISTING_TEXT];
+    size_t used;
+    int count, shown;
+    moru_status status;     /* of the first */
+} moru_listing;
+void moru_listing_add(moru_listing *listing, moru_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* MORU_OK if it is empty; otherwise fails with "WHERE: WHAT: first; second; and 12 more". what NULL: by the status. */
+moru_status moru_listing_fail(const moru_listing *listing, const char *where, const char *what);
+
+/* ---- config.json ---- */
+
+/* The configuration, with compile_config if the model is compiled: new reference. */
+moru_status moru_keras_config_write(moru_model *model, json_t **config);
+/* A model, with weights as initialized. Without compile, compile_config is passed over. where starts messages. */
+moru_status moru_keras_config_read(moru_model **model, json_t *config, bool compile, const char *where);
+
+/* One layer of a configuration: a layer of the caller's. Faults go to the listing, and the layer is NULL then. */
+moru_layer *moru_keras_layer_read(json_t *object, const char *path, moru_listing *faults);
+/* A layer's object; NULL when out of memory. */
+json_t *moru_keras_layer_write(const moru_layer *layer);
+/* The functional form's layers, inputs and outputs, from and into its "config". */
+moru_status moru_keras_functional_read(moru_model **model, json_t *config, const char *where);
+moru_status moru_keras_functional_write(const moru_model *model, json_t *config);
+/* {"class_name": ..., ...} or NULL */
+const char *moru_keras_class_name(json_t *object);
+
+/* Operations on values that aren't layers: `x + y`, keras.ops.relu(x). */
+typedef struct moru_keras_operation {
+    const char *class_name, *module, *op;
+    int n_inputs;
+    const char *parameter;       /* its one number, as Keras calls it; NULL: none */
+    double value;                /* its default */
+    moru_node *(*one)(moru_node *x);
+    moru_node *(*one_with)(moru_node *x, double value);
+    moru_node *(*two)(moru_node *a, moru_node *b);
+} moru_keras_operation;
+const moru_keras_operation *moru_keras_operation_of_class(const char *module, const char *class_name);
+const moru_keras_operation *moru_keras_operation_of_op(const char *op);
+
+/* ---- model.weights.h5 ---- */
+
+moru_status moru_keras_weights_write(moru_model *model, const char *where, void **data, int64_t *size);
+/* All or nothing. resume: the optimizer's state must fit, too; otherwise one that doesn't is passed over, as Keras
+ * does. */
+moru_status moru_keras_weights_read(moru_model *model, moru_hdf5 *file, bool resume, const char *where);
+
+/* ---- .keras ---- */
+
+moru_status moru_keras_archive_write(moru_model *model, const char *path);
+moru_status moru_keras_archive_read(moru_model **model, const char *path, bool compile);
+moru_status moru_keras_archive_read_weights(moru_model *model, const char *path);
+
+#endif

@@ -1,0 +1,276 @@
+/* The functional form of a Keras configuration: layers and operations with the calls that connect them. */
+#include "formats/keras.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ops/elementwise.h"
+
+/* What Keras calls a value: output 0 of a layer's or operation's call number `call`. */
+typedef struct origin {
+    const char *name;
+    int call;
+} origin;
+
+typedef struct writer {
+    const moru_model *model;
+    moru_arena arena;
+    int *application;        /* of a node: 1 + number of the application it comes from */
+    bool *needed;
+    origin *origins;
+    json_t *layers;          /* the result */
+    json_t *entries;         /* name -> the same objects */
+    moru_listing faults;
+} writer;
+
+static moru_status no_memory(const writer *w)
+{
+    return moru_fail(MORU_ERR_MEMORY, "model \"%s\": no memory for its configuration", w->model->name);
+}
+
+/* ---- which values lead to the outputs ---- */
+
+static int inputs_of(const writer *w, const moru_node *node, moru_node *const **inputs)
+{
+    int a = w->application[node->id];
+    if (a > 0) {
+        *inputs = w->model->applications[a - 1].inputs;
+        return w->model->applications[a - 1].n_inputs;
+    }
+    *inputs = node->call->inputs;
+    return node->call->n_inputs;
+}
+
+static moru_status find_needed(writer *w)
+{
+    const moru_model *m = w->model;
+    int n = m->graph->n_nodes, depth = 0;
+    const moru_node **stack = moru_arena_alloc(&w->arena, ((size_t)n + 1) * sizeof *stack);
+    if (!stack)
+        return no_memory(w);
+    for (int k = 0; k < m->n_applications; k++)
+        w->application[m->applications[k].output->id] = k + 1;
+    for (int k = 0; k < m->n_outputs; k++) /* a value is stacked at most once */
+        if (!w->needed[m->outputs[k]->id]) {
+            w->needed[m->outputs[k]->id] = true;
+            stack[depth++] = m->outputs[k];
+        }
+    for (int k = 0; k < m->n_inputs; k++)
+        if (!w->needed[m->inputs[k]->id]) {
+            w->needed[m->inputs[k]->id] = true;
+            stack[depth++] = m->inputs[k];
+        }
+    while (depth > 0) {
+        moru_node *const *inputs;
+        int count = inputs_of(w, stack[--depth], &inputs);
+        for (int k = 0; k < count; k++)
+            if (!w->needed[inputs[k]->id]) {
+                w->needed[inputs[k]->id] = true;
+                stack[depth++] = inputs[k];
+            }
+    }
+    return MORU_OK;
+}
+
+/* ---- arguments ---- */
+
+static json_t *tensor_to_json(const writer *w, const moru_node *node)
+{
+    const origin *o = &w->origins[node->id];
+    json_t *shape = json_array();
+    for (int k = 0; k < node->shape.rank; k++)
+        json_array_append_new(shape, node->shape.dims[k] < 0 ? json_null() : json_integer(node->shape.dims[k]));
+    return json_pack("{s:s,s:{s:o,s:s,s:[s,i,i]}}", "class_name", "__keras_tensor__", "config", "shape", shape, "dtype",
+                     node->dtype == MORU_REAL ? "float32" : "int32", "keras_history", o->name, o->call, 0);
+}
+
+/* A constant scalar stands in the arguments as a number. */
+static json_t *argument_to_json(writer *w, const moru_node *node)
+{
+    const moru_call *call = node->call;
+    if (w->application[node->id] == 0 && call->tensor) {
+        if (strcmp(call->op->name, "constant") == 0 && node->shape.rank == 0 && node->dtype == MORU_REAL)
+            return json_real((double)*(const moru_real *)moru_tensor_const_data(call->tensor));
+        return json_null(); /* found and reported with its own call */
+    }
+    return tensor_to_json(w, node);
+}
+
+static json_t *arguments_of_layer(const writer *w, const moru_application *use)
+{
+    json_t *args = json_array();
+    for (int k = 0; k < use->n_inputs; k++)
+        json_array_append_new(args, tensor_to_json(w, use->inputs[k]));
+    bool one_list = use->layer->class_->max_inputs < 0 || use->layer->class_->max_inputs > 1;
+    return one_list ? json_pack("[o]", args) : args;
+}
+
+/* ---- entries ---- */
+
+static moru_status add_call(writer *w, json_t *entry, json_t *arguments)
+{
+    json_t *nodes = json_object_get(entry, "inbound_nodes");
+    json_t *call = json_pack("{s:o,s:{}}", "args", arguments, "kwargs");
+    return json_array_append_new(nodes, call) == 0 ? MORU_OK : no_memory(w);
+}
+
+/* An entry of its own for each layer and each operation; takes object over. */
+static moru_status add_entry(writer *w, const char *name, json_t *object, json_t **entry)
+{
+    if (!object || json_object_set_new(object, "name", json_string(name)) != 0 ||
+        json_object_set_new(object, "inbound_nodes", json_array()) != 0 ||
+        json_array_append(w->layers, object) != 0 || json_object_set_new(w->entries, name, object) != 0)
+        return no_memory(w);
+    *entry = object;
+    return MORU_OK;
+}
+
+static moru_status write_use(writer *w, const moru_application *use)
+{
+    const moru_layer *layer = use->layer;
+    json_t *entry = json_object_get(w->entries, layer->name);
+    for (int k = 0; k < use->n_inputs; k++)
+        if (!w->origins[use->inputs[k]->id].name) {
+            moru_listing_add(&w->faults, MORU_ERR_UNSUPPORTED, "the constant that \"%s\" is applied to", layer->name);
+            w->origins[use->inputs[k]->id].name = "";
+        }
+    if (!entry)
+        MORU_TRY(add_entry(w, layer->name, moru_keras_layer_write(layer), &entry));
+    w->origins[use->output->id] = (origin){layer->name, (int)json_array_size(json_object_get(entry, "inbound_nodes"))};
+    return use->n_inputs > 0 ? add_call(w, entry, arguments_of_layer(w, use)) : MORU_OK;
+}
+
+/* A name no layer has: "add", "add_1", ... */
+static const char *operation_name(writer *w, const char *class_name)
+{
+    char base[64], name[96];
+    moru_snake(class_name, base, sizeof base);
+    for (int k = 0;; k++) {
+        snprintf(name, sizeof name, k ? "%s_%d" : "%s", base, k);
+        bool taken = json_object_get(w->entries, name) != NULL;
+        for (int i = 0; i < w->model->n_layers && !taken; i++)
+            taken = strcmp(w->model->layers[i]->name, name) == 0;
+        if (!taken)
+            return moru_arena_strdup(&w->arena, name);
+    }
+}
+
+/* x + 2 is one op here and the operation Add of x and 2 in Keras. */
+static const char *binary_of_scalar_op(const char *op)
+{
+    return strcmp(op, "add_scalar") == 0 ? "add" : strcmp(op, "mul_scalar") == 0 ? "mul" :
+           strcmp(op, "pow_scalar") == 0 ? "pow" : NULL;
+}
+
+/* The one number among an op's attributes. */
+static double parameter_of(const moru_call *call)
+{
+    if (call->attr_size >= sizeof(moru_elementwise_attrs))
+        return ((const moru_elementwise_attrs *)call->attrs)->p[0];
+    return call->attr_size >= sizeof(int32_t) ? *(const int32_t *)call->attrs : 0;
+}
+
+static moru_status write_operation(writer *w, const moru_node *node)
+{
+    const moru_call *call = node->call;
+    const char *binary = binary_of_scalar_op(call->op->name);
+    const moru_keras_operation *operation = moru_keras_operation_of_op(binary ? binary : call->op->name);
+    if (!operation || call->n_outputs != 1) {
+        moru_listing_add(&w->faults, MORU_ERR_UNSUPPORTED, "%s \"%s\"", call->op->name, call->name ? call->name : "");
+        w->origins[node->id].name = ""; /* so that what depends on it isn't reported as well */
+        return MORU_OK;
+    }
+    const char *name = operation_name(w, operation->class_name);
+    json_t *entry, *args = json_array();
+    if (!name)
+        return no_memory(w);
+    json_t *config = json_pack("{s:s}", "name", name);
+    if (operation->parameter && strcmp(operation->parameter, "axis") == 0)
+        json_object_set_new(config, "axis", json_integer((json_int_t)parameter_of(call)));
+    else if (operation->parameter)
+        json_object_set_new(config, operation->parameter, json_real(parameter_of(call)));
+    for (int k = 0; k < call->n_inputs; k++)
+        json_array_append_new(args, argument_to_json(w, call->inputs[k]));
+    if (binary)
+        json_array_append_new(args, json_real(parameter_of(call)));
+    MORU_TRY(add_entry(w, name, json_pack("{s:s,s:s,s:o,s:s}", "module", operation->module, "class_name",
+                                          operation->class_name, "config", config, "registered_name",
+                                          operation->class_name), &entry));
+    w->origins[node->id] = (origin){name, 0};
+    return add_call(w, entry, args);
+}
+
+static moru_status write_constant(writer *w, const moru_node *node)
+{
+    const moru_call *call = node->call;
+    if (strcmp(call->op->name, "constant") != 0 || node->shape.rank != 0 || node->dtype != MORU_REAL)
+        moru_listing_add(&w->faults, MORU_ERR_UNSUPPORTED, "%s \"%s\", which isn't a number", call->op->name,
+                         call->name ? call->name : "");
+    return MORU_OK;
+}
+
+/* ---- all of it ---- */
+
+static moru_status write_entries(writer *w)
+{
+    const moru_graph *graph = w->model->graph;
+    for (int id = 0; id < graph->n_nodes; id++) {
+        const moru_node *node = graph->nodes[id];
+        if (!w->needed[id])
+            continue;
+        if (w->application[id] > 0)
+            MORU_TRY(write_use(w, &w->model->applications[w->application[id] - 1]));
+        else if (node->call->tensor)
+            MORU_TRY(write_constant(w, node));
+        else
+            MORU_TRY(write_operation(w, node));
+    }
+    return moru_listing_fail(&w->faults, w->model->name, "a Keras configuration can't hold these operations");
+}
+
+/* One triple, or a list of several. */
+static json_t *ends_to_json(const writer *w, moru_node *const *nodes, int n)
+{
+    json_t *list = json_array();
+    for (int k = 0; k < n; k++) {
+        const origin *o = &w->origins[nodes[k]->id];
+        json_array_append_new(list, json_pack("[s,i,i]", o->name, o->call, 0));
+    }
+    json_t *first = n == 1 ? json_incref(json_array_get(list, 0)) : NULL;
+    if (!first)
+        return list;
+    json_decref(list);
+    return first;
+}
+
+static moru_status write_all(writer *w, json_t *config)
+{
+    const moru_model *m = w->model;
+    size_t n = (size_t)m->graph->n_nodes + 1;
+    w->application = moru_arena_alloc(&w->arena, n * sizeof *w->application);
+    w->needed = moru_arena_alloc(&w->arena, n * sizeof *w->needed);
+    w->origins = moru_arena_alloc(&w->arena, n * sizeof *w->origins);
+    if (!w->application || !w->needed || !w->origins || !w->layers || !w->entries)
+        return no_memory(w);
+    MORU_TRY(find_needed(w));
+    MORU_TRY(write_entries(w));
+    for (int k = 0; k < m->n_outputs; k++)
+        if (!w->origins[m->outputs[k]->id].name)
+            return moru_fail(MORU_ERR_UNSUPPORTED, "%s: a Keras configuration can't hold a constant as output %d",
+                             m->name, k);
+    if (json_object_set(config, "layers", w->layers) != 0 ||
+        json_object_set_new(config, "input_layers", ends_to_json(w, m->inputs, m->n_inputs)) != 0 ||
+        json_object_set_new(config, "output_layers", ends_to_json(w, m->outputs, m->n_outputs)) != 0)
+        return no_memory(w);
+    return MORU_OK;
+}
+
+moru_status moru_keras_functional_write(const moru_model *model, json_t *config)
+{
+    writer w = {.model = model, .layers = json_array(), .entries = json_object()};
+    moru_status status = write_all(&w, config);
+    json_decref(w.layers);
+    json_decref(w.entries);
+    moru_arena_free(&w.arena);
+    return status;
+}

@@ -1,0 +1,358 @@
+/* .weights.h5: weights under /layers, the optimizer's state under /optimizer. */
+#include "formats/keras.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "train/training.h"
+
+enum { PATH = 320 };
+
+/* A layer and the group it has in a file: snake(class), numbered by position among its like. */
+typedef struct place {
+    moru_layer *layer;
+    char group[160];
+} place;
+
+static int find_places(const moru_model *model, place **places)
+{
+    int n = model->n_layers > model->n_order ? model->n_layers : model->n_order;
+    moru_layer **order = malloc(((size_t)n + 1) * sizeof *order);
+    place *p = calloc((size_t)n + 1, sizeof *p);
+    if (!order || !p) {
+        free(order);
+        free(p);
+        return -1;
+    }
+    n = moru_model_keras_order(model, order);
+    for (int k = 0; k < n; k++) {
+        char base[128];
+        int like = 0;
+        moru_snake(order[k]->class_->class_name, base, sizeof base);
+        for (int i = 0; i < k; i++)
+            like += strcmp(order[i]->class_->class_name, order[k]->class_->class_name) == 0;
+        p[k].layer = order[k];
+        snprintf(p[k].group, sizeof p[k].group, like ? "%s_%d" : "%s", base, like);
+    }
+    free(order);
+    *places = p;
+    return n;
+}
+
+/* ---- writing ---- */
+
+static moru_status write_layer(moru_hdf5 *file, const place *p)
+{
+    char path[PATH];
+    snprintf(path, sizeof path, "layers/%s/vars", p->group);
+    MORU_TRY(moru_hdf5_make_group(file, path, p->layer->name));
+    for (int k = 0; k < p->layer->n_weights; k++) {
+        const moru_tensor *tensor = p->layer->weights[k].tensor;
+        snprintf(path, sizeof path, "layers/%s/vars/%d", p->group, k);
+        MORU_TRY(moru_hdf5_write(file, path, MORU_HDF5_REAL, moru_tensor_shape(tensor),
+                                 moru_tensor_const_data(tensor)));
+    }
+    return MORU_OK;
+}
+
+/* vars/0 is the iteration, vars/1 the rate unless a schedule gives it, then the slots. */
+static moru_status write_optimizer(moru_hdf5 *file, const moru_training *t)
+{
+    const moru_optimizer *o = t->optimizer;
+    const char *given = moru_optimizer_common(o)->name;
+    char name[64], path[PATH];
+    int n = 0;
+    moru_snake(o->class_->class_name, name, sizeof name);
+    MORU_TRY(moru_hdf5_make_group(file, "optimizer/vars", given ? given : name));
+    snprintf(path, sizeof path, "optimizer/vars/%d", n++);
+    MORU_TRY(moru_hdf5_write(file, path, MORU_HDF5_INT64, &MORU_SCALAR_SHAPE, &t->iteration));
+    if (!o->schedule) {
+        moru_real rate = (moru_real)moru_optimizer_learning_rate(o, t->iteration);
+        snprintf(path, sizeof path, "optimizer/vars/%d", n++);
+        MORU_TRY(moru_hdf5_write(file, path, MORU_HDF5_REAL, &MORU_SCALAR_SHAPE, &rate));
+    }
+    for (int k = 0; k < t->n_slots; k++) {
+        snprintf(path, sizeof path, "optimizer/vars/%d", n++);
+        MORU_TRY(moru_hdf5_write(file, path, MORU_HDF5_REAL, moru_tensor_shape(t->slots[k]),
+                                 moru_tensor_const_data(t->slots[k])));
+    }
+    return MORU_OK;
+}
+
+static moru_status write_all(moru_model *model, moru_hdf5 *file, const char *where)
+{
+    place *places = NULL;
+    int n = find_places(model, &places);
+    if (n < 0)
+        return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", where);
+    moru_status status = moru_hdf5_make_group(file, "layers", NULL);
+    for (int k = 0; k < n && status == MORU_OK; k++)
+        status = write_layer(file, &places[k]);
+    free(places);
+    if (status == MORU_OK && moru_model_optimizer(model))
+        status = write_optimizer(file, model->training);
+    return status == MORU_OK ? moru_hdf5_make_group(file, "vars", model->name) : status;
+}
+
+moru_status moru_keras_weights_write(moru_model *model, const char *where, void **data, int64_t *size)
+{
+    moru_hdf5 *file = NULL;
+    *data = NULL;
+    if (moru_model_status(model) != MORU_OK)
+        return moru_fail(moru_model_status(model), "%s", moru_model_error(model));
+    if (!model->complete)
+        return moru_fail(MORU_ERR_STATE, "model \"%s\": its outputs aren't set yet", model->name);
+    MORU_TRY(moru_hdf5_create(&file, where));
+    moru_status status = write_all(model, file, where);
+    if (status == MORU_OK)
+        status = moru_hdf5_image(file, data, size);
+    moru_hdf5_close(file);
+    return status;
+}
+
+/* ---- reading ---- */
+
+/* Data on its way into a tensor: nothing is changed before everything has been read. */
+typedef struct pending {
+    moru_tensor *target, *value;
+} pending;
+
+typedef struct reader {
+    moru_hdf5 *file;
+    const char *where, *layers; /* the name of the group of layers */
+    pending *pending;
+    int n, capacity;
+    bool has_iteration, has_rate;
+    int64_t iteration;
+    moru_real rate;
+    moru_listing faults;
+} reader;
+
+static moru_status read_later(reader *r, const char *path, moru_tensor *target)
+{
+    if (r->n == r->capacity) {
+        int more = r->capacity ? 2 * r->capacity : 32;
+        pending *fresh = realloc(r->pending, (size_t)more * sizeof *fresh);
+        if (!fresh)
+            return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", r->where);
+        r->pending = fresh;
+        r->capacity = more;
+    }
+    moru_tensor *value = moru_tensor_new(MORU_REAL, *moru_tensor_shape(target));
+    if (!value)
+        return moru_fail_in(MORU_ERR_MEMORY, r->where);
+    r->pending[r->n++] = (pending){target, value};
+    return moru_hdf5_read(r->file, path, MORU_HDF5_REAL, moru_tensor_data(value), moru_tensor_size(value));
+}
+
+/* A fault of the file's structure goes to the listing, and reading goes on for the sake of the others. */
+static void fault(reader *r, moru_status status)
+{
+    const char *text = moru_last_error();
+    size_t n = strlen(r->where);
+    if (strncmp(text, r->where, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+        text += n + 2;
+    moru_listing_add(&r->faults, status, "%s", text);
+}
+
+static void read_weight(reader *r, const char *path, const char *what, moru_tensor *target)
+{
+    moru_hdf5_type type;
+    moru_shape shape;
+    char here[MORU_SHAPE_TEXT], there[MORU_SHAPE_TEXT];
+    moru_status status = moru_hdf5_describe(r->file, path, &type, &shape);
+    if (status != MORU_OK) {
+        fault(r, status);
+    } else if (!moru_shape_equal(&shape, moru_tensor_shape(target))) {
+        moru_listing_add(&r->faults, MORU_ERR_SHAPE, "\"%s\" is %s in the file and %s %s in the model", path,
+                         moru_shape_print(&shape, there, sizeof there), what,
+                         moru_shape_print(moru_tensor_shape(target), here, sizeof here));
+    } else {
+        status = read_later(r, path, target);
+        if (status != MORU_OK)
+            fault(r, status);
+    }
+}
+
+static void read_layer(reader *r, const place *p)
+{
+    const moru_layer *layer = p->layer;
+    char path[PATH], what[160];
+    moru_hdf5_kind kind;
+    int64_t count = 0;
+    snprintf(path, sizeof path, "%s/%s/vars", r->layers, p->group);
+    moru_status status = moru_hdf5_find(r->file, path, &kind);
+    if (status == MORU_OK && kind == MORU_HDF5_MISSING && layer->n_weights == 0)
+        return;
+    if (status == MORU_OK)
+        status = moru_hdf5_count(r->file, path, &count);
+    if (status != MORU_OK) {
+        fault(r, status);
+        return;
+    }
+    if (count != layer->n_weights) {
+        moru_listing_add(&r->faults, MORU_ERR_SHAPE, "\"%s\" holds %lld variables and %s \"%s\" has %d", path,
+                         (long long)count, layer->class_->class_name, layer->name, layer->n_weights);
+        return;
+    }
+    for (int k = 0; k < layer->n_weights; k++) {
+        snprintf(path, sizeof path, "%s/%s/vars/%d", r->layers, p->group, k);
+        snprintf(what, sizeof what, "%s/%s", layer->name, layer->weights[k].name);
+        read_weight(r, path, what, layer->weights[k].tensor);
+    }
+}
+
+static bool is_place(const place *places, int n, const char *name)
+{
+    for (int k = 0; k < n; k++)
+        if (strcmp(places[k].group, name) == 0)
+            return true;
+    return false;
+}
+
+/* Layers of the file that the model lacks, if they hold anything: then it is another model's file. */
+static moru_status find_strangers(reader *r, const place *places, int n)
+{
+    int64_t count, variables;
+    MORU_TRY(moru_hdf5_count(r->file, r->layers, &count));
+    for (int64_t k = 0; k < count; k++) {
+        char *name, path[PATH];
+        moru_hdf5_kind kind;
+        MORU_TRY(moru_hdf5_name_at(r->file, r->layers, k, &name));
+        bool known = is_place(places, n, name);
+        snprintf(path, sizeof path, "%s/%.200s/vars", r->layers, name);
+        free(name);
+        if (known)
+            continue;
+        MORU_TRY(moru_hdf5_find(r->file, path, &kind));
+        if (kind != MORU_HDF5_GROUP)
+            continue;
+        MORU_TRY(moru_hdf5_count(r->file, path, &variables));
+        if (variables > 0)
+            moru_listing_add(&r->faults, MORU_ERR_SHAPE, "\"%s\" is in the file only", path);
+    }
+    return MORU_OK;
+}
+
+/* ---- the optimizer's state ---- */
+
+static moru_status read_slots(reader *r, moru_training *t, int first)
+{
+    char path[PATH], what[64];
+    for (int k = 0; k < t->n_slots; k++) {
+        snprintf(path, sizeof path, "optimizer/vars/%d", first + k);
+        snprintf(what, sizeof what, "slot %d", k);
+        read_weight(r, path, what, t->slots[k]);
+    }
+    return MORU_OK;
+}
+
+/* An optimizer that has made no step has no slots in the file. Keras 2 doesn't write the rate. */
+static moru_status read_optimizer(reader *r, moru_training *t)
+{
+    moru_hdf5_kind kind;
+    int64_t count;
+    MORU_TRY(moru_hdf5_find(r->file, "optimizer/vars", &kind));
+    if (kind != MORU_HDF5_GROUP)
+        return MORU_OK;
+    MORU_TRY(moru_hdf5_count(r->file, "optimizer/vars", &count));
+    bool scheduled = t->optimizer->schedule != NULL;
+    moru_shape shape = {.rank = 1};
+    moru_hdf5_type type;
+    if (count > 1)
+        MORU_TRY(moru_hdf5_describe(r->file, "optimizer/vars/1", &type, &shape));
+    bool rate = !scheduled && shape.rank == 0; /* no slot is a scalar */
+    if (count != 1 + rate && count != 1 + rate + t->n_slots)
+        return moru_fail(MORU_ERR_SHAPE, "%s: \"optimizer/vars\" holds %lld variables and the model's %s has %d",
+                         r->where, (long long)count, t->optimizer->class_->class_name,
+                         t->n_slots + (scheduled ? 1 : 2));
+    MORU_TRY(moru_hdf5_read(r->file, "optimizer/vars/0", MORU_HDF5_INT64, &r->iteration, 1));
+    if (r->iteration < 0)
+        return moru_fail(MORU_ERR_RANGE, "%s: \"optimizer/vars/0\": an iteration of %lld", r->where,
+                         (long long)r->iteration);
+    if (rate)
+        MORU_TRY(moru_hdf5_read(r->file, "optimizer/vars/1", MORU_HDF5_REAL, &r->rate, 1));
+    r->has_iteration = true;
+    r->has_rate = rate;
+    return count > (rate ? 2 : 1) ? read_slots(r, t, rate ? 2 : 1) : MORU_OK;
+}
+
+/* Without resume, what was read of a state that doesn't fit is forgotten. */
+static void read_state(reader *r, moru_training *t, bool resume)
+{
+    int before = r->n;
+    moru_listing faults = r->faults;
+    moru_status status = read_optimizer(r, t);
+    if (status != MORU_OK)
+        fault(r, status);
+    if (r->faults.count == faults.count || resume)
+        return;
+    while (r->n > before)
+        moru_tensor_free(r->pending[--r->n].value);
+    r->faults = faults;
+    r->has_iteration = r->has_rate = false;
+}
+
+/* ---- all of it ---- */
+
+static void commit(reader *r, moru_training *t)
+{
+    for (int k = 0; k < r->n; k++)
+        memcpy(moru_tensor_data(r->pending[k].target), moru_tensor_const_data(r->pending[k].value),
+               (size_t)moru_tensor_size(r->pending[k].target) * sizeof(moru_real));
+    if (r->has_iteration)
+        t->iteration = r->iteration;
+    /* The configuration has the rate in full; the file's copy counts only if it was changed since. */
+    if (r->has_rate && (moru_real)moru_optimizer_learning_rate(t->optimizer, 0) != r->rate)
+        moru_optimizer_set_learning_rate(t->optimizer, (double)r->rate);
+}
+
+static moru_status find_layers(reader *r)
+{
+    static const char *const names[] = {"layers", "_layer_checkpoint_dependencies"}; /* Keras 2.12 */
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        moru_hdf5_kind kind;
+        MORU_TRY(moru_hdf5_find(r->file, names[k], &kind));
+        r->layers = names[k];
+        if (kind == MORU_HDF5_GROUP)
+            return MORU_OK;
+    }
+    char *text = NULL;
+    moru_status status = moru_hdf5_text(r->file, "/", "model_config", &text);
+    free(text);
+    if (status == MORU_OK && text)
+        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: a whole model in the older .h5 form; save it as .keras", r->where);
+    return moru_fail(MORU_ERR_FORMAT, "%s: holds no group \"layers\": not a Keras weights file", r->where);
+}
+
+static moru_status read_all(reader *r, moru_model *model, bool resume)
+{
+    place *places = NULL;
+    MORU_TRY(find_layers(r));
+    int n = find_places(model, &places);
+    if (n < 0)
+        return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", r->where);
+    for (int k = 0; k < n; k++)
+        read_layer(r, &places[k]);
+    moru_status status = find_strangers(r, places, n);
+    free(places);
+    if (status != MORU_OK)
+        fault(r, status);
+    if (moru_model_optimizer(model))
+        read_state(r, model->training, resume);
+    return moru_listing_fail(&r->faults, r->where, "doesn't fit the model");
+}
+
+moru_status moru_keras_weights_read(moru_model *model, moru_hdf5 *file, bool resume, const char *where)
+{
+    if (moru_model_status(model) != MORU_OK)
+        return moru_fail(moru_model_status(model), "%s", moru_model_error(model));
+    reader r = {.file = file, .where = where};
+    moru_status status = read_all(&r, model, resume);
+    if (status == MORU_OK)
+        commit(&r, model->training);
+    for (int k = 0; k < r.n; k++)
+        moru_tensor_free(r.pending[k].value);
+    free(r.pending);
+    return status;
+}

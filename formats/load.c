@@ -1,0 +1,75 @@
+/* Reading models and weights: what a file is shows in its first bytes. */
+#include <moru/formats.h>
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "formats/keras.h"
+
+typedef enum kind { OTHER, ZIP, HDF5 } kind;
+
+/* An HDF5 file may begin with a block of the user's own, of a length of 512, 1024, ... bytes. */
+static kind kind_of(int fd, int64_t size)
+{
+    static const char hdf5[8] = "\211HDF\r\n\032\n";
+    char head[8];
+    if (pread(fd, head, 4, 0) == 4 && memcmp(head, "PK", 2) == 0)
+        return ZIP;
+    for (int64_t at = 0; at < size && at < 1 << 24; at = at ? at * 2 : 512)
+        if (pread(fd, head, 8, at) == 8 && memcmp(head, hdf5, 8) == 0)
+            return HDF5;
+    return OTHER;
+}
+
+static moru_status find_kind(const char *path, kind *is)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return moru_fail(MORU_ERR_IO, "%s: cannot be opened", path);
+    bool regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    *is = regular ? kind_of(fd, info.st_size) : OTHER;
+    close(fd);
+    if (!regular)
+        return moru_fail(MORU_ERR_IO, "%s: is not a regular file", path);
+    return *is != OTHER ? MORU_OK : moru_fail(MORU_ERR_FORMAT, "%s: is neither a .keras nor an HDF5 file", path);
+}
+
+static moru_status load(moru_model **model, const char *path, bool compile)
+{
+    kind is;
+    if (!model || !path)
+        return moru_fail(MORU_ERR_ARGUMENT, "moru_load: an argument is NULL");
+    *model = NULL;
+    MORU_TRY(find_kind(path, &is));
+    if (is == ZIP)
+        return moru_keras_archive_read(model, path, compile);
+    return moru_fail(MORU_ERR_UNSUPPORTED, "%s: an HDF5 file, not a whole model in a .keras file; weights alone are "
+                     "read into a model that exists", path);
+}
+
+moru_status moru_load(moru_model **model, const char *path)
+{
+    return load(model, path, true);
+}
+
+moru_status moru_load_uncompiled(moru_model **model, const char *path)
+{
+    return load(model, path, false);
+}
+
+moru_status moru_load_weights(moru_model *model, const char *path)
+{
+    kind is;
+    if (!model || !path)
+        return moru_fail(MORU_ERR_ARGUMENT, "moru_load_weights: an argument is NULL");
+    MORU_TRY(find_kind(path, &is));
+    if (is == ZIP)
+        return moru_keras_archive_read_weights(model, path);
+    moru_hdf5 *file = NULL;
+    MORU_TRY(moru_hdf5_open(&file, path));
+    moru_status status = moru_keras_weights_read(model, file, false, path);
+    moru_hdf5_close(file);
+    return status;
+}
