@@ -75,10 +75,10 @@ const char *moru_model_name(const moru_model *model)
 
 /* ---- layers and their names ---- */
 
-static bool name_taken(const moru_model *model, const char *name, const moru_layer *except)
+static bool name_taken(const moru_model *model, int n, const char *name)
 {
-    for (int i = 0; i < model->n_owned; i++)
-        if (model->layers[i] != except && model->layers[i]->name && strcmp(model->layers[i]->name, name) == 0)
+    for (int i = 0; i < n; i++)
+        if (model->layers[i]->name && strcmp(model->layers[i]->name, name) == 0)
             return true;
     return false;
 }
@@ -93,14 +93,17 @@ moru_status moru_model_name_layer(moru_model *model, moru_layer *layer)
         if (!layer->name[0] || strchr(layer->name, '/') || strlen(layer->name) > LONGEST_NAME)
             return moru_layer_error(layer, MORU_ERR_ARGUMENT, "a layer's name has 1 to %d characters and no \"/\"",
                                     LONGEST_NAME);
-        if (name_taken(model, layer->name, layer))
+        int before = 0;
+        while (model->layers[before] != layer)
+            before++;
+        if (name_taken(model, before, layer->name))
             return moru_layer_error(layer, MORU_ERR_ARGUMENT, "the model \"%s\" has a layer of that name already",
                                     model->name);
         return MORU_OK;
     }
     moru_snake(layer->class_->class_name, base, sizeof base);
     snprintf(name, sizeof name, "%s", base);
-    for (int k = 1; name_taken(model, name, layer); k++)
+    for (int k = 1; name_taken(model, model->n_owned, name); k++)
         snprintf(name, sizeof name, "%s_%d", base, k);
     layer->name = moru_arena_strdup(&layer->arena, name);
     return layer->name ? MORU_OK : moru_layer_error(layer, MORU_ERR_MEMORY, "no memory for its name");

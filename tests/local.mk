@@ -8,6 +8,8 @@ unit_tests = \
     tests/test_kernels_gemm \
     tests/test_kernels_math \
     tests/test_kernels_reduce \
+    tests/test_layers \
+    tests/test_models \
     tests/test_program
 double_tests = tests/double_gradients
 

@@ -1,0 +1,329 @@
+/* Layers: defaults, shapes, parameters, bad options, in models made of them. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <moru/model.h>
+#include <moru/program.h>
+
+#include "core/status.h"
+#include "layers/model.h"
+
+/* ---- one layer after an input ---- */
+
+static moru_model *model_of(moru_shape input, moru_dtype dtype, moru_layer *layer)
+{
+    return moru_sequential("m", moru_input_layer(input, dtype, NULL), layer);
+}
+
+static void assert_layer(moru_shape input, moru_layer *layer, moru_shape output, int64_t parameters)
+{
+    char got[MORU_SHAPE_TEXT], wanted[MORU_SHAPE_TEXT];
+    moru_model *model = model_of(input, MORU_REAL, layer);
+    ck_assert_msg(moru_model_status(model) == MORU_OK, "%s", moru_model_error(model));
+    moru_summary_row row;
+    ck_assert(moru_model_summary_at(model, 1, &row));
+    moru_shape want = {.rank = output.rank + 1, .dims = {-1}};
+    memcpy(want.dims + 1, output.dims, sizeof(int64_t) * (size_t)output.rank);
+    ck_assert_msg(moru_shape_equal(&row.output, &want), "%s: %s, not %s", row.class_name,
+                  moru_shape_print(&row.output, got, sizeof got), moru_shape_print(&want, wanted, sizeof wanted));
+    ck_assert_int_eq(row.parameters, parameters);
+    ck_assert_int_eq(moru_model_parameter_count(model, false), parameters);
+    moru_model_free(model);
+}
+
+/* The message names the layer and holds part. */
+static void assert_refused(moru_shape input, moru_layer *layer, moru_status status, const char *part)
+{
+    char name[80];
+    snprintf(name, sizeof name, "%s \"", moru_layer_class_name(layer));
+    moru_model *model = model_of(input, MORU_REAL, layer);
+    ck_assert_msg(moru_model_status(model) == status, "%d: %s", moru_model_status(model), moru_model_error(model));
+    ck_assert_msg(strstr(moru_model_error(model), part) != NULL, "\"%s\" isn't in: %s", part, moru_model_error(model));
+    ck_assert_msg(strncmp(moru_model_error(model), name, strlen(name)) == 0, "%s", moru_model_error(model));
+    moru_model_free(model);
+}
+
+#define VECTOR MORU_SHAPE(7)
+#define PICTURE MORU_SHAPE(11, 9, 6)
+
+START_TEST(test_dense)
+{
+    assert_layer(VECTOR, moru_dense(.units = 5), MORU_SHAPE(5), 40);
+    assert_layer(VECTOR, moru_dense(.units = 5, .use_bias = false, .activation = "softmax"), MORU_SHAPE(5), 35);
+    assert_layer(PICTURE, moru_dense(.units = 2), MORU_SHAPE(11, 9, 2), 14);
+    assert_refused(VECTOR, moru_dense(), MORU_ERR_ARGUMENT, "units must be positive, not 0");
+    assert_refused(VECTOR, moru_dense(.units = -3), MORU_ERR_ARGUMENT, "units");
+    assert_refused(VECTOR, moru_dense(.units = 1, .activation = "rellu"), MORU_ERR_UNSUPPORTED, "\"rellu\"");
+    assert_refused(VECTOR, moru_dense(.units = 1, .kernel_initializer = "he"), MORU_ERR_UNSUPPORTED, "kernel_initializer");
+    assert_refused(VECTOR, moru_dense(.units = 1, .bias_regularizer = "l3"), MORU_ERR_UNSUPPORTED, "bias_regularizer");
+    assert_refused(VECTOR, moru_dense(.units = 1, .kernel_regularizer = "l2(-1)"), MORU_ERR_ARGUMENT, "at least 0");
+    assert_refused(VECTOR, moru_dense(.units = 1, .bias_initializer = "orthogonal"), MORU_ERR_SHAPE, "bias");
+    assert_refused(VECTOR, moru_dense(.units = 1, .kernel_initializer = NULL), MORU_ERR_ARGUMENT, "kernel_initializer");
+    assert_refused(MORU_SHAPE(3, -1), moru_dense(.units = 1), MORU_ERR_SHAPE, "known size");
+    assert_refused(MORU_SCALAR_SHAPE, moru_dense(.units = 1), MORU_ERR_SHAPE, "two or more");
+    assert_refused(VECTOR, moru_dense(.units = INT64_MAX), MORU_ERR_MEMORY, "kernel");
+}
+END_TEST
+
+START_TEST(test_conv2d)
+{
+    assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 2}), MORU_SHAPE(9, 8, 4), 3 * 2 * 6 * 4 + 4);
+    assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 2}, .strides = {2, 2}, .padding = "same",
+                                      .use_bias = false), MORU_SHAPE(6, 5, 4), 144);
+    assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .dilation_rate = {2, 3}, .activation = "relu"),
+                 MORU_SHAPE(7, 3, 4), 220);
+    assert_layer(PICTURE, moru_conv2d(.filters = 9, .kernel_size = {1, 1}, .groups = 3), MORU_SHAPE(11, 9, 9), 27);
+    assert_refused(PICTURE, moru_conv2d(.kernel_size = {3, 3}), MORU_ERR_ARGUMENT, "filters");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4), MORU_ERR_ARGUMENT, "kernel_size");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .strides = {0, 1}), MORU_ERR_ARGUMENT, "strides");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .dilation_rate = {1, -1}), MORU_ERR_ARGUMENT,
+                   "dilation_rate");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .padding = "full"), MORU_ERR_ARGUMENT, "\"full\"");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .data_format = "channels_first"),
+                   MORU_ERR_UNSUPPORTED, "data_format \"channels_first\"");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .groups = 3), MORU_ERR_ARGUMENT, "4 filters");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .groups = 4), MORU_ERR_SHAPE, "6 channels");
+    assert_refused(VECTOR, moru_conv2d(.filters = 4, .kernel_size = {3, 3}), MORU_ERR_SHAPE, "4 dimensions, not [?,7]");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {12, 3}), MORU_ERR_SHAPE, "");
+}
+END_TEST
+
+START_TEST(test_pooling)
+{
+    assert_layer(PICTURE, moru_max_pooling2d(), MORU_SHAPE(5, 4, 6), 0);
+    assert_layer(PICTURE, moru_average_pooling2d(.pool_size = {3, 2}, .strides = {1, 2}, .padding = "same"),
+                 MORU_SHAPE(11, 5, 6), 0);
+    assert_layer(PICTURE, moru_global_max_pooling2d(), MORU_SHAPE(6), 0);
+    assert_layer(PICTURE, moru_global_average_pooling2d(.keepdims = true), MORU_SHAPE(1, 1, 6), 0);
+    assert_refused(PICTURE, moru_max_pooling2d(.pool_size = {0, 2}), MORU_ERR_ARGUMENT, "pool_size");
+    assert_refused(PICTURE, moru_max_pooling2d(.strides = {-1, 2}), MORU_ERR_ARGUMENT, "strides");
+    assert_refused(PICTURE, moru_average_pooling2d(.padding = "causal"), MORU_ERR_ARGUMENT, "causal");
+    assert_refused(PICTURE, moru_average_pooling2d(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED, "data_format");
+    assert_refused(PICTURE, moru_global_max_pooling2d(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED, "data_format");
+    assert_refused(VECTOR, moru_max_pooling2d(), MORU_ERR_SHAPE, "4 dimensions");
+    assert_refused(VECTOR, moru_global_average_pooling2d(), MORU_ERR_SHAPE, "4 dimensions");
+}
+END_TEST
+
+START_TEST(test_batch_normalization)
+{
+    assert_layer(PICTURE, moru_batch_normalization(), PICTURE, 24);
+    assert_layer(PICTURE, moru_batch_normalization(.axis = 1, .scale = false), PICTURE, 33);
+    assert_layer(VECTOR, moru_batch_normalization(.center = false, .scale = false), VECTOR, 14);
+    assert_refused(VECTOR, moru_batch_normalization(.momentum = 1.5), MORU_ERR_ARGUMENT, "momentum");
+    assert_refused(VECTOR, moru_batch_normalization(.epsilon = -1), MORU_ERR_ARGUMENT, "epsilon");
+    assert_refused(VECTOR, moru_batch_normalization(.axis = 2), MORU_ERR_SHAPE, "axis 2");
+    assert_refused(VECTOR, moru_batch_normalization(.axis = 0), MORU_ERR_SHAPE, "axis 0");
+    assert_refused(MORU_SHAPE(-1), moru_batch_normalization(), MORU_ERR_SHAPE, "axis 1");
+}
+END_TEST
+
+START_TEST(test_shape_layers)
+{
+    assert_layer(PICTURE, moru_flatten(), MORU_SHAPE(594), 0);
+    assert_layer(VECTOR, moru_flatten(), VECTOR, 0);
+    assert_layer(MORU_SCALAR_SHAPE, moru_flatten(), MORU_SHAPE(1), 0);
+    assert_refused(PICTURE, moru_flatten(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED, "data_format");
+    assert_layer(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(9, 66)), MORU_SHAPE(9, 66), 0);
+    assert_layer(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(6, -1, 3)), MORU_SHAPE(6, 33, 3), 0);
+    assert_layer(MORU_SHAPE(1), moru_reshape_layer(.target_shape = MORU_SCALAR_SHAPE), MORU_SCALAR_SHAPE, 0);
+    assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(9, 67)), MORU_ERR_SHAPE, "target_shape [9,67]");
+    assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(-1, 67)), MORU_ERR_SHAPE, "target_shape");
+    assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(-1, -1)), MORU_ERR_SHAPE, "target_shape");
+    assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(-2, 3)), MORU_ERR_SHAPE, "target_shape");
+    assert_layer(PICTURE, moru_zero_padding2d(), MORU_SHAPE(13, 11, 6), 0);
+    assert_layer(PICTURE, moru_zero_padding2d(.padding = {0, 1, 2, 3}), MORU_SHAPE(12, 14, 6), 0);
+    assert_refused(PICTURE, moru_zero_padding2d(.padding = {0, -1, 2, 3}), MORU_ERR_ARGUMENT, "padding");
+    assert_refused(VECTOR, moru_zero_padding2d(), MORU_ERR_SHAPE, "4 dimensions");
+    assert_layer(PICTURE, moru_rescaling(.scale = 2), PICTURE, 0);
+    assert_refused(PICTURE, moru_rescaling(.offset = NAN), MORU_ERR_ARGUMENT, "offset");
+    assert_layer(VECTOR, moru_dropout(.rate = 0.5), VECTOR, 0);
+    assert_refused(VECTOR, moru_dropout(.rate = 1), MORU_ERR_ARGUMENT, "rate must lie in [0, 1), not 1");
+    assert_refused(VECTOR, moru_dropout(.rate = NAN), MORU_ERR_ARGUMENT, "rate");
+}
+END_TEST
+
+START_TEST(test_activations)
+{
+    static const char *const names[] = {
+        "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "sigmoid", "hard_sigmoid", "tanh", "softmax", "log_softmax",
+        "softplus", "softsign", "silu", "swish", "mish", "exponential", "linear", "hard_silu", "hard_swish", "log_sigmoid",
+        "leaky_relu(0.1)", "relu(max_value=3)", "elu(alpha=0.5)", "softmax(axis=1)",
+        "{\"module\":\"keras.layers\",\"class_name\":\"LeakyReLU\",\"config\":{\"name\":\"l\",\"alpha\":0.1}}"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_layer(VECTOR, moru_activation(.activation = names[i]), VECTOR, 0);
+        assert_layer(VECTOR, moru_dense(.units = 2, .activation = names[i]), MORU_SHAPE(2), 16);
+    }
+    assert_layer(VECTOR, moru_relu_layer(), VECTOR, 0);
+    assert_layer(VECTOR, moru_relu_layer(.max_value = 6, .negative_slope = 0.1, .threshold = 1), VECTOR, 0);
+    assert_layer(VECTOR, moru_leaky_relu_layer(), VECTOR, 0);
+    assert_layer(VECTOR, moru_elu_layer(), VECTOR, 0);
+    assert_layer(PICTURE, moru_softmax_layer(.axis = 2), PICTURE, 0);
+    assert_refused(VECTOR, moru_activation(), MORU_ERR_ARGUMENT, "activation is missing");
+    assert_refused(VECTOR, moru_activation(.activation = "softmin"), MORU_ERR_UNSUPPORTED, "softmin");
+    assert_refused(VECTOR, moru_activation(.activation = "tanh(2)"), MORU_ERR_ARGUMENT, "too many");
+    assert_refused(VECTOR, moru_relu_layer(.max_value = -1), MORU_ERR_ARGUMENT, "max_value");
+    assert_refused(VECTOR, moru_relu_layer(.negative_slope = -1), MORU_ERR_ARGUMENT, "negative_slope");
+    assert_refused(VECTOR, moru_relu_layer(.threshold = NAN), MORU_ERR_ARGUMENT, "threshold");
+    assert_refused(VECTOR, moru_leaky_relu_layer(.negative_slope = -1), MORU_ERR_ARGUMENT, "negative_slope");
+    assert_refused(VECTOR, moru_elu_layer(.alpha = NAN), MORU_ERR_ARGUMENT, "alpha");
+    assert_refused(VECTOR, moru_softmax_layer(.axis = 2), MORU_ERR_SHAPE, "axis 2");
+}
+END_TEST
+
+START_TEST(test_embedding)
+{
+    assert_layer(MORU_SHAPE(9), moru_embedding(.input_dim = 30, .output_dim = 4), MORU_SHAPE(9, 4), 120);
+    assert_refused(VECTOR, moru_embedding(.output_dim = 4), MORU_ERR_ARGUMENT, "input_dim");
+    assert_refused(VECTOR, moru_embedding(.input_dim = 4), MORU_ERR_ARGUMENT, "output_dim");
+    assert_refused(VECTOR, moru_embedding(.input_dim = 4, .output_dim = 2, .mask_zero = true), MORU_ERR_UNSUPPORTED, "mask_zero");
+    moru_model *model = model_of(MORU_SHAPE(-1), MORU_INT32, moru_embedding(.input_dim = 5, .output_dim = 3));
+    moru_summary_row row;
+    ck_assert_msg(moru_model_status(model) == MORU_OK, "%s", moru_model_error(model));
+    ck_assert(moru_model_summary_at(model, 1, &row) && row.output.rank == 3 && row.output.dims[1] == -1);
+    moru_model_free(model);
+}
+END_TEST
+
+/* ---- merging ---- */
+
+static moru_status merged(moru_layer *layer, moru_shape a, moru_shape b, moru_shape *output, const char *part)
+{
+    moru_model *m = moru_functional("m");
+    moru_node *xs[] = {moru_model_input(m, "a", a.dims, a.rank), moru_model_input(m, "b", b.dims, b.rank)};
+    moru_node *y = moru_apply_n(layer, xs, 2);
+    moru_model_outputs(m, &y, 1);
+    moru_status status = moru_model_status(m);
+    if (status == MORU_OK)
+        *output = *moru_node_shape(y);
+    else
+        ck_assert_msg(part && strstr(moru_model_error(m), part), "%s", moru_model_error(m));
+    moru_model_free(m);
+    return status;
+}
+
+START_TEST(test_merging)
+{
+    moru_layer *layers[] = {moru_add_layer(), moru_multiply_layer(), moru_subtract_layer(), moru_average_layer(),
+                            moru_maximum_layer(), moru_minimum_layer()};
+    moru_layer *again[] = {moru_add_layer(), moru_multiply_layer(), moru_subtract_layer(), moru_average_layer(),
+                           moru_maximum_layer(), moru_minimum_layer()};
+    moru_shape out;
+    for (int i = 0; i < 6; i++) {
+        ck_assert_int_eq(merged(layers[i], MORU_SHAPE(3, 4), MORU_SHAPE(1, 4), &out, NULL), MORU_OK);
+        ck_assert(out.rank == 3 && out.dims[1] == 3 && out.dims[2] == 4);
+        ck_assert_int_eq(merged(again[i], MORU_SHAPE(3, 4), MORU_SHAPE(2, 4), &out, "[?,3,4] and [?,2,4]"), MORU_ERR_SHAPE);
+    }
+    ck_assert_int_eq(merged(moru_add_layer(), MORU_SHAPE(3, 4), MORU_SHAPE(4), &out, "fit together"), MORU_ERR_SHAPE);
+    ck_assert_int_eq(merged(moru_concatenate(), MORU_SHAPE(3, 4), MORU_SHAPE(3, 5), &out, NULL), MORU_OK);
+    ck_assert(out.dims[1] == 3 && out.dims[2] == 9);
+    ck_assert_int_eq(merged(moru_concatenate(.axis = 1), MORU_SHAPE(3, 4), MORU_SHAPE(3, 5), &out, "axis 1"), MORU_ERR_SHAPE);
+    ck_assert_int_eq(merged(moru_concatenate(.axis = 0), MORU_SHAPE(3), MORU_SHAPE(3), &out, "batch"), MORU_ERR_UNSUPPORTED);
+    ck_assert_int_eq(merged(moru_concatenate(.axis = 3), MORU_SHAPE(3), MORU_SHAPE(3), &out, "axis 3"), MORU_ERR_SHAPE);
+    ck_assert_int_eq(merged(moru_dense(.units = 1), MORU_SHAPE(3), MORU_SHAPE(3), &out, "takes 1 input, not 2"),
+                     MORU_ERR_ARGUMENT);
+    assert_layer(VECTOR, moru_concatenate(), VECTOR, 0);
+    assert_layer(VECTOR, moru_add_layer(), VECTOR, 0);
+    assert_refused(VECTOR, moru_subtract_layer(), MORU_ERR_ARGUMENT, "takes 2 inputs, not 1");
+}
+END_TEST
+
+/* ---- defaults and tables ---- */
+
+START_TEST(test_every_class_can_be_found_and_written)
+{
+    int n = 0;
+    for (; moru_layer_class_at(n); n++) {
+        const moru_layer_class *c = moru_layer_class_at(n);
+        ck_assert_ptr_eq(moru_layer_class_find(c->class_name), c);
+        ck_assert(c->min_inputs >= 0 && c->build && c->call);
+        json_t *json = moru_fields_write(c->fields, c->n_fields, c->defaults);
+        moru_arena arena = {0};
+        void *options = moru_options_copy(&arena, c->fields, c->n_fields, c->size, c->defaults);
+        ck_assert_msg(json != NULL, "%s: %s", c->class_name, moru_last_error());
+        moru_status status = moru_fields_read(&arena, c->fields, c->n_fields, json, options, c->class_name, NULL);
+        ck_assert_msg(status == MORU_OK, "%s", moru_last_error());
+        json_decref(json);
+        moru_arena_free(&arena);
+    }
+    ck_assert_int_ge(n, 26);
+    ck_assert_ptr_null(moru_layer_class_find("Nonsense"));
+    ck_assert_ptr_null(moru_layer_class_at(-1));
+}
+END_TEST
+
+START_TEST(test_specs_are_kept_so_that_they_can_be_written)
+{
+    moru_layer *layer = moru_dense(.units = 2, .kernel_regularizer = "l2(0.5)", .activation = "leaky_relu(0.1)",
+                                   .kernel_initializer = "random_normal(stddev=0.02)", .bias_initializer = "Zeros");
+    json_t *json = moru_fields_write(layer->class_->fields, layer->class_->n_fields, layer->options);
+    char *text = json_dumps(json, JSON_COMPACT);
+    ck_assert_ptr_nonnull(strstr(text, "\"kernel_regularizer\":{\"module\":\"keras.regularizers\",\"class_name\":\"L2\","
+                                       "\"config\":{\"l2\":0.5},\"registered_name\":null}"));
+    ck_assert_ptr_nonnull(strstr(text, "\"class_name\":\"LeakyReLU\",\"config\":{\"negative_slope\":0.1"));
+    ck_assert_ptr_nonnull(strstr(text, "\"stddev\":0.02"));
+    ck_assert_ptr_nonnull(strstr(text, "\"bias_initializer\":\"Zeros\""));
+    free(text);
+    json_decref(json);
+    moru_layer_free(layer);
+    layer = moru_dense(.units = 2, .activation = "rellu", .name = "d");
+    ck_assert_ptr_nonnull(layer);
+    ck_assert_str_eq(moru_layer_name(layer), "d");
+    moru_layer_free(layer);
+    moru_layer_free(NULL);
+}
+END_TEST
+
+START_TEST(test_weights_of_layers)
+{
+    static const char *const names[] = {"gamma", "beta", "moving_mean", "moving_variance"};
+    moru_model *model = moru_sequential("net", moru_input(4), moru_batch_normalization(), moru_dense(.units = 3));
+    moru_layer *norm = moru_model_layer_at(model, 1), *dense = moru_model_layer(model, "dense");
+    const char *name;
+    ck_assert_int_eq(moru_layer_weight_count(norm), 4);
+    for (int k = 0; k < 4; k++) {
+        moru_tensor *tensor = moru_layer_weight_at(norm, k, &name);
+        ck_assert_str_eq(name, names[k]);
+        ck_assert(((moru_real *)moru_tensor_data(tensor))[3] == (k == 0 || k == 3 ? 1 : 0));
+    }
+    ck_assert_ptr_null(moru_layer_weight_at(norm, 4, NULL));
+    ck_assert_ptr_null(moru_layer_weight_at(norm, -1, NULL));
+    ck_assert_str_eq(dense->weights[0].path, "net/dense/kernel");
+    ck_assert_str_eq(dense->weights[1].path, "net/dense/bias");
+    ck_assert_int_eq(moru_model_parameter_count(model, false), 16 + 15);
+    ck_assert_int_eq(moru_model_parameter_count(model, true), 8 + 15);
+    moru_layer_set_trainable(norm, false);
+    ck_assert(!moru_layer_trainable(norm));
+    ck_assert_int_eq(moru_model_parameter_count(model, true), 15);
+    ck_assert_int_eq(moru_model_weights(model, true, NULL, 0), 2);
+    moru_weight *weights[4];
+    ck_assert_int_eq(moru_model_weights(model, false, weights, 4), 4);
+    ck_assert_str_eq(weights[0]->name, "gamma");
+    moru_model_free(model);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("layers");
+    TCase *tests = tcase_create("layers");
+    tcase_add_test(tests, test_dense);
+    tcase_add_test(tests, test_conv2d);
+    tcase_add_test(tests, test_pooling);
+    tcase_add_test(tests, test_batch_normalization);
+    tcase_add_test(tests, test_shape_layers);
+    tcase_add_test(tests, test_activations);
+    tcase_add_test(tests, test_embedding);
+    tcase_add_test(tests, test_merging);
+    tcase_add_test(tests, test_every_class_can_be_found_and_written);
+    tcase_add_test(tests, test_specs_are_kept_so_that_they_can_be_written);
+    tcase_add_test(tests, test_weights_of_layers);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
