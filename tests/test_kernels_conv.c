@@ -1,0 +1,265 @@
+/* Convolution and both its gradients, of every instruction set, against plain loops in double precision. */
+#include "tests/kernel_test.h"
+
+static const int thread_counts[] = {1, 2, 3, 8};
+
+typedef struct problem {
+    moru_conv2d g;
+    guarded x, weight, bias, dy;
+    int64_t x_size, weight_size, y_size;
+    double *y, *dx, *dw;             /* what is right */
+    double *y_scale, *dx_scale, *dw_scale; /* sums of absolute values, for the tolerance */
+} problem;
+
+/* Adds the product x[ix] w[iw] of output iy to all three results. */
+static void add_term(problem *p, int64_t ix, int64_t iw, int64_t iy)
+{
+    double x = (double)((moru_real *)p->x.data)[ix], w = (double)((moru_real *)p->weight.data)[iw];
+    double dy = (double)((moru_real *)p->dy.data)[iy];
+    p->y[iy] += x * w;
+    p->dx[ix] += dy * w;
+    p->dw[iw] += dy * x;
+    p->y_scale[iy] += fabs(x * w);
+    p->dx_scale[ix] += fabs(dy * w);
+    p->dw_scale[iw] += fabs(dy * x);
+}
+
+static void add_pixel(problem *p, int64_t n, int64_t oy, int64_t ox)
+{
+    const moru_conv2d *g = &p->g;
+    int64_t depth = g->c / g->groups, per_group = g->filters / g->groups;
+    for (int64_t ky = 0; ky < g->kh; ky++)
+        for (int64_t kx = 0; kx < g->kw; kx++) {
+            int64_t y = oy * g->sh - g->top + ky * g->dh, x = ox * g->sw - g->left + kx * g->dw;
+            if (y < 0 || y >= g->h || x < 0 || x >= g->w)
+                continue;
+            for (int64_t f = 0; f < g->filters; f++)
+                for (int64_t c = 0; c < depth; c++)
+                    add_term(p, ((n * g->h + y) * g->w + x) * g->c + f / per_group * depth + c,
+                             ((ky * g->kw + kx) * depth + c) * g->filters + f, ((n * g->oh + oy) * g->ow + ox) * g->filters + f);
+        }
+}
+
+static double *zeros(int64_t n)
+{
+    double *p = calloc((size_t)n + 1, sizeof(double));
+    ck_assert_ptr_nonnull(p);
+    return p;
+}
+
+static problem problem_new(uint64_t *state, moru_conv2d g)
+{
+    problem p = {.g = g};
+    p.x_size = g.n * g.h * g.w * g.c;
+    p.weight_size = g.kh * g.kw * (g.c / g.groups) * g.filters;
+    p.y_size = g.n * g.oh * g.ow * g.filters;
+    p.x = guarded_random(state, p.x_size);
+    p.weight = guarded_random(state, p.weight_size);
+    p.bias = guarded_random(state, g.filters);
+    p.dy = guarded_random(state, p.y_size);
+    p.y = zeros(p.y_size);
+    p.dx = zeros(p.x_size);
+    p.dw = zeros(p.weight_size);
+    p.y_scale = zeros(p.y_size);
+    p.dx_scale = zeros(p.x_size);
+    p.dw_scale = zeros(p.weight_size);
+    for (int64_t n = 0; n < g.n; n++)
+        for (int64_t oy = 0; oy < g.oh; oy++)
+            for (int64_t ox = 0; ox < g.ow; ox++)
+                add_pixel(&p, n, oy, ox);
+    return p;
+}
+
+static void problem_free(problem *p)
+{
+    guarded_free(&p->x);
+    guarded_free(&p->weight);
+    guarded_free(&p->bias);
+    guarded_free(&p->dy);
+    double *all[] = {p->y, p->dx, p->dw, p->y_scale, p->dx_scale, p->dw_scale};
+    for (int i = 0; i < 6; i++)
+        free(all[i]);
+}
+
+/* direction 0: y; 1: dx; 2: dw */
+static guarded run(const problem *p, const moru_kernels *k, int direction, int activation, bool bias, int threads)
+{
+    const moru_conv2d *g = &p->g;
+    int64_t sizes[] = {p->y_size, p->x_size, p->weight_size};
+    guarded out = guarded_new((size_t)sizes[direction] * sizeof(moru_real));
+    size_t bytes = direction == 0 ? k->conv2d_workspace(g, threads) :
+                   direction == 1 ? k->conv2d_grad_input_workspace(g, threads) : k->conv2d_grad_weight_workspace(g, threads);
+    guarded workspace = guarded_workspace(bytes);
+    if (direction == 0)
+        k->conv2d(g, p->x.data, p->weight.data, bias ? p->bias.data : NULL, activation, NULL, out.data, workspace.data, threads);
+    else if (direction == 1)
+        k->conv2d_grad_input(g, p->dy.data, p->weight.data, out.data, workspace.data, threads);
+    else
+        k->conv2d_grad_weight(g, p->dy.data, p->x.data, out.data, workspace.data, threads);
+    guarded_free(&workspace);
+    return out;
+}
+
+static void check_values(const problem *p, int direction, int activation, bool bias, const moru_real *out, const char *text)
+{
+    int64_t sizes[] = {p->y_size, p->x_size, p->weight_size};
+    const double *want = direction == 0 ? p->y : direction == 1 ? p->dx : p->dw;
+    const double *scale = direction == 0 ? p->y_scale : direction == 1 ? p->dx_scale : p->dw_scale;
+    for (int64_t i = 0; i < sizes[direction]; i++) {
+        double v = want[i];
+        if (direction == 0 && bias)
+            v += (double)((moru_real *)p->bias.data)[i % p->g.filters];
+        if (direction == 0 && activation)
+            v = activation == 1 + MORU_UNARY_relu ? (v > 0 ? v : 0) : tanh(v);
+        check_close(out[i], v, scale[i] + 1, text, i);
+    }
+}
+
+static void check_direction(const problem *p, const moru_kernels *k, int direction, int variant)
+{
+    static const char *const names[] = {"forward", "gradient of the input", "gradient of the weights"};
+    static const int activations[] = {0, 1 + MORU_UNARY_relu, 1 + MORU_UNARY_tanh};
+    const moru_conv2d *g = &p->g;
+    int activation = activations[variant % 3];
+    bool bias = variant & 1;
+    char text[320];
+    snprintf(text, sizeof text, "%s %s n %d %dx%dx%d kernel %dx%d filters %d out %dx%d strides %d %d dilation %d %d padding %d "
+             "%d groups %d activation %d", k->isa, names[direction], (int)g->n, (int)g->h, (int)g->w, (int)g->c, (int)g->kh,
+             (int)g->kw, (int)g->filters, (int)g->oh, (int)g->ow, (int)g->sh, (int)g->sw, (int)g->dh, (int)g->dw, (int)g->top,
+             (int)g->left, (int)g->groups, activation);
+    guarded first = run(p, k, direction, activation, bias, 1);
+    check_values(p, direction, activation, bias, first.data, text);
+    int64_t sizes[] = {p->y_size, p->x_size, p->weight_size};
+    int counts = p->y_size * p->weight_size < 4 * MORU_PARALLEL_MIN ? 2 : 4;
+    for (int t = 1; t < counts; t++) {
+        guarded other = run(p, k, direction, activation, bias, thread_counts[t]);
+        ck_assert_msg(!memcmp(first.data, other.data, (size_t)sizes[direction] * sizeof(moru_real)),
+                      "%s: %d threads give other bits", text, thread_counts[t]);
+        guarded_free(&other);
+    }
+    guarded_free(&first);
+}
+
+static void check_problem(uint64_t *state, moru_conv2d g, int variant)
+{
+    problem p = problem_new(state, g);
+    const moru_kernels *kernels;
+    for (int k = 0; (kernels = moru_kernels_at(k)); k++)
+        for (int direction = 0; direction < 3; direction++)
+            check_direction(&p, kernels, direction, variant);
+    problem_free(&p);
+}
+
+/* after: what is padded behind; output sizes follow, and 0 where the kernel doesn't fit */
+static moru_conv2d sized(moru_conv2d g, int64_t after_y, int64_t after_x)
+{
+    int64_t y = g.h + g.top + after_y - (g.kh - 1) * g.dh - 1, x = g.w + g.left + after_x - (g.kw - 1) * g.dw - 1;
+    g.oh = y < 0 ? 0 : y / g.sh + 1;
+    g.ow = x < 0 ? 0 : x / g.sw + 1;
+    return g;
+}
+
+static moru_conv2d plain(int64_t n, int64_t size, int64_t c, int64_t kernel, int64_t filters, int64_t stride, int64_t padding)
+{
+    moru_conv2d g = {.n = n, .h = size, .w = size, .c = c, .kh = kernel, .kw = kernel, .filters = filters, .sh = stride,
+                     .sw = stride, .dh = 1, .dw = 1, .top = padding, .left = padding, .groups = 1};
+    return sized(g, padding, padding);
+}
+
+START_TEST(test_network_shapes)
+{
+    uint64_t state = 1;
+    const moru_conv2d shapes[] = {
+        plain(3, 28, 1, 5, 6, 1, 2), plain(3, 14, 6, 5, 16, 1, 0), plain(2, 28, 1, 3, 32, 1, 0), plain(2, 13, 32, 3, 64, 1, 0),
+        plain(2, 8, 16, 3, 16, 1, 1), plain(1, 8, 64, 3, 64, 1, 1), plain(2, 9, 3, 3, 16, 1, 1), plain(2, 16, 3, 7, 24, 2, 3),
+        plain(2, 8, 16, 1, 32, 1, 0), plain(2, 8, 16, 1, 32, 2, 0), plain(2, 14, 32, 4, 16, 2, 1), plain(17, 5, 3, 3, 5, 1, 1),
+        plain(40, 12, 4, 3, 8, 1, 1), plain(1, 60, 2, 3, 8, 1, 1), plain(2, 10, 130, 3, 70, 1, 1),
+    };
+    for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes); i++)
+        check_problem(&state, shapes[i], i);
+}
+END_TEST
+
+START_TEST(test_random_shapes)
+{
+    uint64_t state = 2;
+    for (int i = 0; i < 120; i++) {
+        moru_conv2d g = {
+            .n = random_int(&state, 1, 4), .h = random_int(&state, 1, 14), .w = random_int(&state, 1, 14),
+            .c = random_int(&state, 1, 9), .kh = random_int(&state, 1, 5), .kw = random_int(&state, 1, 5),
+            .filters = random_int(&state, 1, 20), .sh = random_int(&state, 1, 3), .sw = random_int(&state, 1, 3),
+            .dh = random_int(&state, 1, 3), .dw = random_int(&state, 1, 3), .top = random_int(&state, 0, 5),
+            .left = random_int(&state, 0, 5), .groups = 1,
+        };
+        if (i % 2)
+            g.sh = g.sw = 1;
+        if (i % 3)
+            g.dh = g.dw = 1;
+        check_problem(&state, sized(g, random_int(&state, 0, 5), random_int(&state, 0, 5)), i);
+    }
+}
+END_TEST
+
+START_TEST(test_groups)
+{
+    uint64_t state = 3;
+    for (int i = 0; i < 60; i++) {
+        int64_t groups = random_int(&state, 2, 5);
+        moru_conv2d g = {
+            .n = random_int(&state, 1, 3), .h = random_int(&state, 1, 10), .w = random_int(&state, 1, 10),
+            .c = groups * random_int(&state, 1, 4), .kh = random_int(&state, 1, 3), .kw = random_int(&state, 1, 3),
+            .filters = groups * random_int(&state, 1, 4), .sh = random_int(&state, 1, 2), .sw = random_int(&state, 1, 2),
+            .dh = random_int(&state, 1, 2), .dw = random_int(&state, 1, 2), .top = random_int(&state, 0, 2),
+            .left = random_int(&state, 0, 2), .groups = groups,
+        };
+        check_problem(&state, sized(g, random_int(&state, 0, 2), random_int(&state, 0, 2)), i);
+    }
+}
+END_TEST
+
+START_TEST(test_depthwise)
+{
+    uint64_t state = 4;
+    for (int i = 0; i < 60; i++) {
+        int64_t c = random_int(&state, 2, 40);
+        moru_conv2d g = {
+            .n = random_int(&state, 1, 3), .h = random_int(&state, 1, 12), .w = random_int(&state, 1, 12), .c = c,
+            .kh = random_int(&state, 1, 4), .kw = random_int(&state, 1, 4), .filters = i % 4 ? c : 2 * c,
+            .sh = random_int(&state, 1, 3), .sw = random_int(&state, 1, 3), .dh = random_int(&state, 1, 2),
+            .dw = random_int(&state, 1, 2), .top = random_int(&state, 0, 3), .left = random_int(&state, 0, 3), .groups = c,
+        };
+        check_problem(&state, sized(g, random_int(&state, 0, 3), random_int(&state, 0, 3)), i);
+    }
+}
+END_TEST
+
+START_TEST(test_nothing)
+{
+    uint64_t state = 5;
+    for (int i = 0; i < 5; i++) {
+        moru_conv2d g = plain(2, 6, 3, 3, 4, 1, 1);
+        int64_t *const sizes[] = {&g.n, &g.h, &g.w, &g.c, &g.filters};
+        *sizes[i] = 0;
+        check_problem(&state, sized(g, 1, 1), i);
+    }
+    check_problem(&state, plain(2, 3, 3, 5, 4, 1, 0), 0); /* a kernel that doesn't fit */
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("kernels_conv");
+    TCase *cases = tcase_create("conv");
+    tcase_set_timeout(cases, 300);
+    tcase_add_test(cases, test_network_shapes);
+    tcase_add_test(cases, test_random_shapes);
+    tcase_add_test(cases, test_groups);
+    tcase_add_test(cases, test_depthwise);
+    tcase_add_test(cases, test_nothing);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
