@@ -5,8 +5,10 @@ unit_tests = \
     tests/test_core \
     tests/test_graph \
     tests/test_initializers \
+    tests/test_kernels_conv \
     tests/test_kernels_gemm \
     tests/test_kernels_math \
+    tests/test_kernels_pool \
     tests/test_kernels_reduce \
     tests/test_layers \
     tests/test_models \
@@ -19,6 +21,7 @@ double_ldadd = libmoru_double.la $(CHECK_LIBS)
 # tests_double_NAME_CPPFLAGS = $(double_cppflags)
 # tests_double_NAME_LDADD = $(double_ldadd)
 
+tests_test_torch_ops_SOURCES = tests/test_torch_ops.c tests/torch_case.h tests/torch_build.c
 tests_double_gradients_SOURCES = tests/double_gradients.c tests/gradcheck.h tests/gradcheck.c tests/cases_elementwise.c \
     tests/cases_reduce.c tests/cases_shape.c tests/cases_linear.c tests/cases_conv.c tests/cases_norm.c
 tests_double_gradients_CPPFLAGS = $(double_cppflags)
