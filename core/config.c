@@ -99,7 +99,8 @@ static moru_status read_reals(const moru_field *field, json_t *value, moru_reals
 }
 
 /* A string as it is, an object as its JSON text. */
-static moru_status read_text(moru_arena *arena, const moru_field *field, json_t *value, const char **out, const char *where)
+static moru_status read_text(moru_arena *arena, const moru_field *field, json_t *value, const char **out,
+                             const char *where)
 {
     bool spec = kind_of(field) == MORU_FIELD_SPEC;
     *out = NULL;
@@ -117,7 +118,8 @@ static moru_status read_text(moru_arena *arena, const moru_field *field, json_t 
     return *out ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: no memory for %s", where, field->name);
 }
 
-static moru_status read_field(moru_arena *arena, const moru_field *field, json_t *value, void *options, const char *where)
+static moru_status read_field(moru_arena *arena, const moru_field *field, json_t *value, void *options,
+                              const char *where)
 {
     void *target = (char *)options + field->offset;
     switch (kind_of(field)) {
@@ -222,7 +224,8 @@ static json_t *write_shape(const moru_shape *shape)
 {
     json_t *array = json_array();
     for (int i = 0; i < shape->rank; i++)
-        if (json_array_append_new(array, shape->dims[i] < 0 ? json_null() : json_integer((json_int_t)shape->dims[i])) != 0) {
+        if (json_array_append_new(array, shape->dims[i] < 0 ? json_null()
+                                  : json_integer((json_int_t)shape->dims[i])) != 0) {
             json_decref(array);
             return NULL;
         }
@@ -298,7 +301,7 @@ void *moru_options_copy(moru_arena *arena, const moru_field *fields, int n, size
     return copy;
 }
 
-/* Keras's three substitutions: characters no name has go; (.)([A-Z][a-z]+) -> \1_\2; ([a-z])([A-Z]) -> \1_\2; lower case. */
+/* What no name has goes; (.)([A-Z][a-z]+) becomes \1_\2; ([a-z])([A-Z]) becomes \1_\2; all becomes lower case. */
 void moru_snake(const char *class_name, char *out, size_t size)
 {
     char clean[128];
@@ -307,7 +310,7 @@ void moru_snake(const char *class_name, char *out, size_t size)
         if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_')
             clean[n++] = *c;
     clean[n] = '\0';
-    size_t match_end = 0; /* the first substitution's matches don't overlap, and it needs a character before the capital */
+    size_t match_end = 0; /* the first substitution's matches don't overlap and begin with a character of any kind */
     for (size_t i = 0; i < n && used + 2 < size; i++) {
         bool upper = clean[i] >= 'A' && clean[i] <= 'Z';
         bool word = upper && clean[i + 1] >= 'a' && clean[i + 1] <= 'z' && i > match_end;

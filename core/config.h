@@ -38,7 +38,8 @@ typedef struct moru_field {
 
 /* Rows of a table of fields. */
 #define MORU_FIELD(type, member, kind_) {.name = #member, .kind = (kind_), .offset = offsetof(type, member)}
-#define MORU_FIELD_NAMED(type, member, kind_, name_) {.name = (name_), .kind = (kind_), .offset = offsetof(type, member)}
+#define MORU_FIELD_NAMED(type, member, kind_, name_) \
+    {.name = (name_), .kind = (kind_), .offset = offsetof(type, member)}
 #define MORU_FIELD_ARRAY(type, member, n) \
     {.name = #member, .kind = MORU_FIELD_INTS, .offset = offsetof(type, member), .count = (n)}
 #define MORU_FIELD_OBJECT(type, member, family_) \
@@ -59,17 +60,18 @@ typedef struct moru_class {
 
 /* Parses a spec. *class points into classes[0..n); *options is a fresh options struct in arena. where starts messages.
  * Keras 3 and Keras 2 JSON, names, aliases and case variants ("SGD", "sgd") are taken. */
-moru_status moru_spec_parse(moru_arena *arena, const char *spec, const moru_class *const *classes, int n, const char *where,
-                            const moru_class **class_, void **options);
-/* Checks a spec and gives it in a form moru_fields_write() can write without knowing the family: a plain name stays as it
- * is, a name with arguments becomes the text of a Keras JSON object. NULL stays NULL. */
+moru_status moru_spec_parse(moru_arena *arena, const char *spec, const moru_class *const *classes, int n,
+                            const char *where, const moru_class **class_, void **options);
+/* Checks a spec and gives it in a form moru_fields_write() can write without knowing the family: a plain name stays
+ * as it is, a name with arguments becomes the text of a Keras JSON object. NULL stays NULL. */
 moru_status moru_spec_normalize(moru_arena *arena, const char *spec, const moru_class *const *classes, int n,
                                 const char *where, const char **normal);
 /* {"module","class_name","config","registered_name"}: new reference, NULL when out of memory. */
 json_t *moru_class_to_json(const moru_class *class_, const void *options);
-/* Fields from a JSON configuration over options that hold defaults; strings go to arena. Unknown members are appended to
- * `unknown` (a JSON array of strings; NULL: they are errors) unless their value is null or false. Besides the fields,
- * "name", "trainable" and a "dtype" that is float32 are taken and dropped. Two rows of one name: the kind that fits counts. */
+/* Fields from a JSON configuration over options that hold defaults; strings go to arena. Unknown members are
+ * appended to `unknown` (a JSON array of strings; NULL: they are errors) unless their value is null or false.
+ * Besides the fields, "name", "trainable" and a "dtype" that is float32 are taken and dropped. Two rows of one name:
+ * the kind that fits counts. */
 moru_status moru_fields_read(moru_arena *arena, const moru_field *fields, int n, json_t *config, void *options,
                              const char *where, json_t *unknown);
 /* New reference; NULL (and moru_last_error()) when out of memory or a spec is neither a name nor JSON. */

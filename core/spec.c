@@ -56,8 +56,10 @@ static moru_status read_options(moru_arena *arena, const moru_class *class_, jso
 {
     char inner[256];
     snprintf(inner, sizeof inner, "%s: %s", where, class_->alias ? class_->alias : class_->class_name);
-    *options = class_->defaults ? moru_options_copy(arena, class_->fields, class_->n_fields, class_->size, class_->defaults)
-                                : moru_arena_alloc(arena, class_->size ? class_->size : 1);
+    if (class_->defaults)
+        *options = moru_options_copy(arena, class_->fields, class_->n_fields, class_->size, class_->defaults);
+    else
+        *options = moru_arena_alloc(arena, class_->size ? class_->size : 1);
     if (!*options)
         return moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
     return moru_fields_read(arena, class_->fields, class_->n_fields, config, *options, inner, NULL);
@@ -198,8 +200,8 @@ static bool has_field(const moru_class *class_, const char *name)
 }
 
 /* One argument [c, end) into config. */
-static moru_status read_argument(const moru_class *class_, const char *c, const char *end, int *position, json_t *config,
-                                 const char *where)
+static moru_status read_argument(const moru_class *class_, const char *c, const char *end, int *position,
+                                 json_t *config, const char *where)
 {
     const char *name_end = skip_name(c), *equals = skip_space(name_end);
     char name[64];
@@ -212,8 +214,9 @@ static moru_status read_argument(const moru_class *class_, const char *c, const 
     } else {
         const char *field = *position >= 0 ? field_at(class_, (*position)++) : NULL;
         if (!field)
-            return moru_fail(MORU_ERR_ARGUMENT, *position < 0 ? "%s: %s: an argument without a name after one with a name"
-                                                              : "%s: too many arguments for %s", where, class_->class_name);
+            return moru_fail(MORU_ERR_ARGUMENT, *position < 0
+                             ? "%s: %s: an argument without a name after one with a name"
+                             : "%s: too many arguments for %s", where, class_->class_name);
         snprintf(name, sizeof name, "%s", field);
     }
     while (end > c && isspace((unsigned char)end[-1]))
@@ -247,8 +250,8 @@ static moru_status read_arguments(const moru_class *class_, const char *c, json_
     return MORU_OK;
 }
 
-moru_status moru_spec_parse(moru_arena *arena, const char *spec, const moru_class *const *classes, int n, const char *where,
-                            const moru_class **class_, void **options)
+moru_status moru_spec_parse(moru_arena *arena, const char *spec, const moru_class *const *classes, int n,
+                            const char *where, const moru_class **class_, void **options)
 {
     if (!spec || !*skip_space(spec))
         return moru_fail(MORU_ERR_ARGUMENT, "%s: the name is missing", where);
@@ -259,8 +262,8 @@ moru_status moru_spec_parse(moru_arena *arena, const char *spec, const moru_clas
     char name[128];
     snprintf(name, sizeof name, "%.*s", end - spec > 100 ? 100 : (int)(end - spec), spec);
     if (end == spec || (*next && *next != '('))
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: \"%.60s\" is neither a name, nor name(arguments), nor a JSON object", where,
-                         spec);
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: \"%.60s\" is neither a name, nor name(arguments), nor a JSON object",
+                         where, spec);
     *class_ = find_class(classes, n, name);
     if (!*class_)
         return unknown_class(classes, n, name, where);

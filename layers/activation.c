@@ -55,15 +55,15 @@ static moru_node *apply_log_softmax(moru_node *x, const void *options)
     return moru_log_softmax(x, -1);
 }
 
-#define FIXED(id, builder)                                               \
-    static moru_node *apply_##id(moru_node *x, const void *options)      \
-    {                                                                    \
-        (void)options;                                                   \
-        return builder(x);                                               \
-    }                                                                    \
+#define FIXED(id, builder) \
+    static moru_node *apply_##id(moru_node *x, const void *options) \
+    { \
+        (void)options; \
+        return builder(x); \
+    } \
     NAMED(id, #id)
-#define NAMED(id, name)                                                  \
-    static const activation id##_functions = {apply_##id};               \
+#define NAMED(id, name) \
+    static const activation id##_functions = {apply_##id}; \
     static const moru_class id##_class = {.class_name = (name), .functions = &id##_functions};
 
 FIXED(relu6, moru_relu6)
@@ -96,11 +96,12 @@ static const rectifier_options rectifier_defaults = {NAN, 0, 0};
 static const slope_options slope_defaults = {0.2}, layer_slope_defaults = {0.3};
 static const alpha_options alpha_defaults = {1.0};
 static const axis_options axis_defaults = {-1};
-static const activation rectifier = {apply_rectifier}, leaky = {apply_leaky}, elu = {apply_elu}, softmax = {apply_softmax};
+static const activation rectifier = {apply_rectifier}, leaky = {apply_leaky}, elu = {apply_elu};
+static const activation softmax = {apply_softmax};
 
-#define LAYER(id, name, alias_, type, kind, n, function)                                                                 \
-    static const moru_class id##_class = {.class_name = (name), .alias = (alias_), .module = "keras.layers",            \
-                                          .size = sizeof(type), .defaults = &kind##_defaults, .fields = kind##_fields,    \
+#define LAYER(id, name, alias_, type, kind, n, function) \
+    static const moru_class id##_class = {.class_name = (name), .alias = (alias_), .module = "keras.layers", \
+                                          .size = sizeof(type), .defaults = &kind##_defaults, .fields = kind##_fields, \
                                           .n_fields = (n), .functions = &(function)};
 #define layer_slope_fields slope_fields
 LAYER(relu, "ReLU", "relu", rectifier_options, rectifier, 3, rectifier)
@@ -111,8 +112,9 @@ LAYER(leaky, "LeakyReLU", "leaky_relu", slope_options, slope, 2, leaky)
 
 const moru_class *const moru_activation_classes[] = {
     &linear_class, &relu_class, &relu6_class, &leaky_layer_class, &leaky_class, &elu_class, &selu_class, &gelu_class,
-    &sigmoid_class, &hard_sigmoid_class, &tanh_class, &softmax_class, &log_softmax_class, &softplus_class, &softsign_class,
-    &silu_class, &swish_class, &mish_class, &exponential_class, &hard_silu_class, &hard_swish_class, &log_sigmoid_class};
+    &sigmoid_class, &hard_sigmoid_class, &tanh_class, &softmax_class, &log_softmax_class, &softplus_class,
+    &softsign_class, &silu_class, &swish_class, &mish_class, &exponential_class, &hard_silu_class, &hard_swish_class,
+    &log_sigmoid_class};
 const int moru_activation_count = sizeof moru_activation_classes / sizeof *moru_activation_classes;
 
 moru_node *moru_activate(moru_node *x, const char *spec)
@@ -122,8 +124,8 @@ moru_node *moru_activate(moru_node *x, const char *spec)
     void *options;
     if (!spec || moru_node_failed(x))
         return x;
-    moru_status status = moru_spec_parse(&arena, spec, moru_activation_classes, moru_activation_count, "activation", &class_,
-                                         &options);
+    moru_status status = moru_spec_parse(&arena, spec, moru_activation_classes, moru_activation_count, "activation",
+                                         &class_, &options);
     moru_node *y = status == MORU_OK ? ((const activation *)class_->functions)->apply(x, options)
                                      : moru_graph_fail(x->graph, status, "%s", moru_last_error());
     moru_arena_free(&arena);
@@ -149,8 +151,9 @@ static moru_node *call(const moru_layer_call *c)
 }
 
 const moru_layer_class moru_activation_class = {
-    .class_name = "Activation", .module = "keras.layers", .size = sizeof(moru_activation_options), .defaults = &defaults,
-    .fields = fields, .n_fields = 1, .min_inputs = 1, .max_inputs = 1, .build = build, .call = call,
+    .class_name = "Activation", .module = "keras.layers", .size = sizeof(moru_activation_options),
+    .defaults = &defaults, .fields = fields, .n_fields = 1, .min_inputs = 1, .max_inputs = 1,
+    .build = build, .call = call,
 };
 
 moru_layer *moru_activation_new(const moru_activation_options *options)

@@ -1,5 +1,5 @@
-/* BatchNormalization: y = (x - mean)/sqrt(variance + epsilon) gamma + beta, by channel; in training with the batch's own
- * statistics, which also move the kept ones: moving = momentum moving + (1 - momentum) batch. */
+/* BatchNormalization: y = (x - mean)/sqrt(variance + epsilon) gamma + beta, by channel; in training with the batch's
+ * own statistics, which also move the kept ones: moving = momentum moving + (1 - momentum) batch. */
 #include "core/status.h"
 #include "layers/layer.h"
 
@@ -58,7 +58,8 @@ static moru_node *call(const moru_layer_call *c)
     moru_node *gamma = o->scale ? moru_layer_weight(c, k++) : NULL;
     moru_node *beta = o->center ? moru_layer_weight(c, k++) : NULL;
     if (!c->training)
-        return moru_batch_norm_inference(x, gamma, beta, moru_layer_state(c, k), moru_layer_state(c, k + 1), axis, o->epsilon);
+        return moru_batch_norm_inference(x, gamma, beta, moru_layer_state(c, k), moru_layer_state(c, k + 1), axis,
+                                         o->epsilon);
     moru_node *y = moru_batch_norm(x, gamma, beta, axis, o->epsilon);
     move(c, k, o->momentum, moru_node_output(y, 1));
     move(c, k + 1, o->momentum, moru_node_output(y, 2));
@@ -67,8 +68,8 @@ static moru_node *call(const moru_layer_call *c)
 
 const moru_layer_class moru_batch_normalization_class = {
     .class_name = "BatchNormalization", .module = "keras.layers", .size = sizeof(moru_batch_normalization_options),
-    .defaults = &defaults, .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1, .max_inputs = 1,
-    .frozen_infers = true, .build = build, .call = call,
+    .defaults = &defaults, .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1,
+    .max_inputs = 1, .frozen_infers = true, .build = build, .call = call,
 };
 
 moru_layer *moru_batch_normalization_new(const moru_batch_normalization_options *options)

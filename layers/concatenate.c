@@ -18,7 +18,8 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
         for (int k = 0; fits && k < inputs[0].rank; k++)
             fits = k == axis || inputs[i].dims[k] == inputs[0].dims[k];
         if (!fits)
-            return moru_layer_error(layer, MORU_ERR_SHAPE, "%s inputs of shape %s and %s ones of shape %s can't be joined along "
+            return moru_layer_error(layer, MORU_ERR_SHAPE,
+                                    "%s inputs of shape %s and %s ones of shape %s can't be joined along "
                                     "axis %d", moru_dtype_name(dtypes[0]), moru_shape_print(&inputs[0], a, sizeof a),
                                     moru_dtype_name(dtypes[i]), moru_shape_print(&inputs[i], b, sizeof b), axis);
     }
@@ -32,8 +33,9 @@ static moru_node *call(const moru_layer_call *c)
 }
 
 const moru_layer_class moru_concatenate_class = {
-    .class_name = "Concatenate", .module = "keras.layers", .size = sizeof(moru_concatenate_options), .defaults = &defaults,
-    .fields = fields, .n_fields = 1, .min_inputs = 1, .max_inputs = -1, .build = build, .call = call,
+    .class_name = "Concatenate", .module = "keras.layers", .size = sizeof(moru_concatenate_options),
+    .defaults = &defaults, .fields = fields, .n_fields = 1, .min_inputs = 1, .max_inputs = -1,
+    .build = build, .call = call,
 };
 
 moru_layer *moru_concatenate_new(const moru_concatenate_options *options)

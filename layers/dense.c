@@ -21,13 +21,14 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     (void)dtypes, (void)n;
     MORU_TRY(moru_layer_positive(layer, "units", &o->units, 1));
     if (x->rank < 2 || x->dims[x->rank - 1] < 0)
-        return moru_layer_error(layer, MORU_ERR_SHAPE, "it takes inputs of two or more dimensions, the last of a known size, "
+        return moru_layer_error(layer, MORU_ERR_SHAPE,
+                                "it takes inputs of two or more dimensions, the last of a known size, "
                                 "not %s", moru_shape_print(x, text, sizeof text));
     MORU_TRY(moru_layer_add_weight(layer, "kernel", MORU_SHAPE(x->dims[x->rank - 1], o->units), o->kernel_initializer,
                                    o->kernel_regularizer, NULL, true));
     if (o->use_bias)
-        MORU_TRY(moru_layer_add_weight(layer, "bias", MORU_SHAPE(o->units), o->bias_initializer, o->bias_regularizer, NULL,
-                                       true));
+        MORU_TRY(moru_layer_add_weight(layer, "bias", MORU_SHAPE(o->units), o->bias_initializer, o->bias_regularizer,
+                                       NULL, true));
     return MORU_OK;
 }
 

@@ -78,7 +78,8 @@ static moru_status build_layer(moru_model *model, moru_layer *layer, moru_node *
     return finish_weights(model, layer);
 }
 
-static moru_status record(moru_model *model, moru_layer *layer, moru_node *const *xs, int n, moru_node *y, int32_t first)
+static moru_status record(moru_model *model, moru_layer *layer, moru_node *const *xs, int n, moru_node *y,
+                          int32_t first)
 {
     if (model->n_applications == model->cap_applications) {
         int more = model->cap_applications ? 2 * model->cap_applications : 16;
@@ -93,7 +94,8 @@ static moru_status record(moru_model *model, moru_layer *layer, moru_node *const
         return moru_layer_error(layer, MORU_ERR_MEMORY, "no memory to apply it");
     for (int i = 0; i < n; i++)
         inputs[i] = xs[i];
-    model->applications[model->n_applications++] = (moru_application){layer, inputs, y, n, first, model->graph->n_calls};
+    model->applications[model->n_applications++] = (moru_application){layer, inputs, y, n, first,
+                                                                      model->graph->n_calls};
     return MORU_OK;
 }
 
@@ -130,7 +132,8 @@ moru_node *moru_model_add_input(moru_model *model, moru_layer *layer)
     else
         model->inputs = fresh;
     if (status == MORU_OK && model->complete)
-        status = moru_layer_error(layer, MORU_ERR_STATE, "the outputs of the model \"%s\" are set already", model->name);
+        status = moru_layer_error(layer, MORU_ERR_STATE, "the outputs of the model \"%s\" are set already",
+                                  model->name);
     if (status != MORU_OK) {
         moru_model_fail(model, status);
         return model->graph->inert;
@@ -147,8 +150,8 @@ static moru_node *add_input(moru_model *model, const char *name, const int64_t *
     if (!model)
         return NULL;
     if (rank < 0 || rank >= MORU_MAX_RANK || (rank > 0 && !dims)) {
-        moru_model_fail(model, moru_fail(MORU_ERR_SHAPE, "model \"%s\": an input has 0 to %d dimensions, not %d", model->name,
-                                         MORU_MAX_RANK - 1, rank));
+        moru_model_fail(model, moru_fail(MORU_ERR_SHAPE, "model \"%s\": an input has 0 to %d dimensions, not %d",
+                                         model->name, MORU_MAX_RANK - 1, rank));
         return model->graph->inert;
     }
     for (int i = 0; i < rank; i++)
@@ -203,7 +206,8 @@ moru_node *moru_apply_n(moru_layer *layer, moru_node *const *xs, int n)
         return NULL;
     }
     if (!model)
-        return moru_graph_fail(graph, MORU_ERR_ARGUMENT, "%s: layers are applied to values of a model (moru_model_input())",
+        return moru_graph_fail(graph, MORU_ERR_ARGUMENT,
+                               "%s: layers are applied to values of a model (moru_model_input())",
                                class_name);
     moru_status status = MORU_OK;
     if (layer && !layer->model) {

@@ -29,9 +29,9 @@ static moru_node *call_average(const moru_layer_call *c)
     return moru_mean(c->inputs[0], height_and_width, 2, o->keepdims);
 }
 
-#define POOLING(name, call_)                                                                                            \
-    {.class_name = (name), .module = "keras.layers", .size = sizeof(moru_global_pooling2d_options),                     \
-     .defaults = &defaults, .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1,              \
+#define POOLING(name, call_) \
+    {.class_name = (name), .module = "keras.layers", .size = sizeof(moru_global_pooling2d_options), \
+     .defaults = &defaults, .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1, \
      .max_inputs = 1, .build = build, .call = (call_)}
 
 const moru_layer_class moru_global_max_pooling2d_class = POOLING("GlobalMaxPooling2D", call_max);

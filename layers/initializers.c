@@ -1,4 +1,4 @@
-/* Keras's initializers. Numbers come from (seed, stream) alone, so weights don't depend on the order layers are made in. */
+/* Keras's initializers. Numbers come from (seed, stream) alone, whatever the order layers are made in. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +104,8 @@ static moru_status fill_scaling(const void *options, target *to)
     else if (strcmp(o->mode, "fan_avg") == 0)
         fan = (fan_in + fan_out) / 2;
     else
-        return moru_fail(MORU_ERR_ARGUMENT, "variance_scaling: mode must be fan_in, fan_out or fan_avg, not \"%.40s\"", o->mode);
+        return moru_fail(MORU_ERR_ARGUMENT,
+                         "variance_scaling: mode must be fan_in, fan_out or fan_avg, not \"%.40s\"", o->mode);
     double variance = o->scale / fmax(1.0, fan);
     if (strcmp(o->distribution, "uniform") == 0)
         return uniform(to, -sqrt(3 * variance), sqrt(3 * variance));
@@ -147,14 +148,15 @@ static double orthogonalize(double *rows, int64_t k, int64_t n)
     return length;
 }
 
-/* Q of the QR decomposition of a normal matrix with R's diagonal positive, transposed if there are more columns than rows. */
+/* Q of the QR decomposition of a normal matrix, R's diagonal positive; transposed if there are more columns. */
 static moru_status fill_orthogonal(const void *options, target *to)
 {
     const gain_options *o = options;
     if (to->shape->rank < 2)
         return moru_fail(MORU_ERR_SHAPE, "orthogonal fits two or more dimensions only");
     int64_t columns = to->shape->dims[to->shape->rank - 1], rows = columns ? to->size / columns : 0;
-    int64_t count = rows < columns ? rows : columns, length = rows < columns ? columns : rows, bytes;
+    bool wide = rows < columns;
+    int64_t count = wide ? rows : columns, length = wide ? columns : rows, bytes;
     if (to->size == 0)
         return MORU_OK;
     double *vectors = moru_mul_ok(to->size, sizeof *vectors, &bytes) ? malloc((size_t)bytes) : NULL;
@@ -167,7 +169,7 @@ static moru_status fill_orthogonal(const void *options, target *to)
         while (orthogonalize(vectors, k, length) < 1e-6); /* by chance nearly dependent: draw again */
     for (int64_t k = 0; k < count; k++)
         for (int64_t i = 0; i < length; i++)
-            to->data[rows < columns ? k * length + i : i * columns + k] = (moru_real)(o->gain * vectors[k * length + i]);
+            to->data[wide ? k * length + i : i * columns + k] = (moru_real)(o->gain * vectors[k * length + i]);
     free(vectors);
     return MORU_OK;
 }
@@ -176,9 +178,11 @@ static moru_status fill_orthogonal(const void *options, target *to)
 
 static const moru_field constant_fields[] = {MORU_FIELD(constant_options, value, MORU_FIELD_REAL)};
 static const moru_field uniform_fields[] = {MORU_FIELD(uniform_options, minval, MORU_FIELD_REAL),
-                                            MORU_FIELD(uniform_options, maxval, MORU_FIELD_REAL), MORU_FIELD_DROPPED("seed")};
+                                            MORU_FIELD(uniform_options, maxval, MORU_FIELD_REAL),
+                                            MORU_FIELD_DROPPED("seed")};
 static const moru_field normal_fields[] = {MORU_FIELD(normal_options, mean, MORU_FIELD_REAL),
-                                           MORU_FIELD(normal_options, stddev, MORU_FIELD_REAL), MORU_FIELD_DROPPED("seed")};
+                                           MORU_FIELD(normal_options, stddev, MORU_FIELD_REAL),
+                                           MORU_FIELD_DROPPED("seed")};
 static const moru_field scaling_fields[] = {MORU_FIELD(scaling_options, scale, MORU_FIELD_REAL),
                                             MORU_FIELD(scaling_options, mode, MORU_FIELD_TEXT),
                                             MORU_FIELD(scaling_options, distribution, MORU_FIELD_TEXT),
@@ -187,25 +191,29 @@ static const moru_field gain_fields[] = {MORU_FIELD(gain_options, gain, MORU_FIE
 static const moru_field seed_fields[] = {MORU_FIELD_DROPPED("seed")};
 
 #define COUNT(array) (int)(sizeof(array) / sizeof(array)[0])
-#define INITIALIZER(id, name, alias_, type, fields_, n, function, ...)                                                   \
-    static const type id##_defaults = {__VA_ARGS__};                                                                      \
-    static const filler id##_filler = {function};                                                                         \
-    static const moru_class id = {.class_name = name, .alias = alias_, .module = "keras.initializers", .size = sizeof(type), \
-                                  .defaults = &id##_defaults, .fields = fields_, .n_fields = n, .functions = &id##_filler}
-#define SCALED(id, name, alias, ...) INITIALIZER(id, name, alias, scaling_options, seed_fields, 1, fill_scaling, __VA_ARGS__)
+#define INITIALIZER(id, name, alias_, type, fields_, n, function, ...) \
+    static const type id##_defaults = {__VA_ARGS__}; \
+    static const filler id##_filler = {function}; \
+    static const moru_class id = {.class_name = name, .alias = alias_, .module = "keras.initializers", \
+                                  .size = sizeof(type), .defaults = &id##_defaults, .fields = fields_, \
+                                  .n_fields = n, .functions = &id##_filler}
+#define SCALED(id, name, alias, ...) \
+    INITIALIZER(id, name, alias, scaling_options, seed_fields, 1, fill_scaling, __VA_ARGS__)
 
 INITIALIZER(zeros, "Zeros", "zeros", constant_options, NULL, 0, fill_constant, 0);
 INITIALIZER(zero, "Zeros", "zero", constant_options, NULL, 0, fill_constant, 0);
 INITIALIZER(ones, "Ones", "ones", constant_options, NULL, 0, fill_constant, 1);
 INITIALIZER(one, "Ones", "one", constant_options, NULL, 0, fill_constant, 1);
 INITIALIZER(constant, "Constant", "constant", constant_options, constant_fields, 1, fill_constant, 0);
-INITIALIZER(random_uniform, "RandomUniform", "random_uniform", uniform_options, uniform_fields, 3, fill_uniform, -0.05, 0.05);
+INITIALIZER(random_uniform, "RandomUniform", "random_uniform", uniform_options, uniform_fields, 3, fill_uniform,
+            -0.05, 0.05);
 INITIALIZER(uniform_, "RandomUniform", "uniform", uniform_options, uniform_fields, 3, fill_uniform, -0.05, 0.05);
 INITIALIZER(random_normal, "RandomNormal", "random_normal", normal_options, normal_fields, 3, fill_normal, 0, 0.05);
 INITIALIZER(normal_, "RandomNormal", "normal", normal_options, normal_fields, 3, fill_normal, 0, 0.05);
-INITIALIZER(truncated_normal, "TruncatedNormal", "truncated_normal", normal_options, normal_fields, 3, fill_truncated, 0, 0.05);
-INITIALIZER(variance_scaling, "VarianceScaling", "variance_scaling", scaling_options, scaling_fields, 4, fill_scaling, 1,
-            "fan_in", "truncated_normal");
+INITIALIZER(truncated_normal, "TruncatedNormal", "truncated_normal", normal_options, normal_fields, 3, fill_truncated,
+            0, 0.05);
+INITIALIZER(variance_scaling, "VarianceScaling", "variance_scaling", scaling_options, scaling_fields, 4, fill_scaling,
+            1, "fan_in", "truncated_normal");
 SCALED(glorot_uniform, "GlorotUniform", "glorot_uniform", 1, "fan_avg", "uniform");
 SCALED(glorot_normal, "GlorotNormal", "glorot_normal", 1, "fan_avg", "truncated_normal");
 SCALED(he_uniform, "HeUniform", "he_uniform", 2, "fan_in", "uniform");
@@ -219,8 +227,8 @@ INITIALIZER(identity_2, "IdentityInitializer", NULL, gain_options, gain_fields, 
 
 const moru_class *const moru_initializer_classes[] = {
     &zeros, &ones, &constant, &random_uniform, &random_normal, &truncated_normal, &variance_scaling, &glorot_uniform,
-    &glorot_normal, &he_uniform, &he_normal, &lecun_uniform, &lecun_normal, &orthogonal, &identity, &zero, &one, &uniform_,
-    &normal_, &orthogonal_2, &identity_2};
+    &glorot_normal, &he_uniform, &he_normal, &lecun_uniform, &lecun_normal, &orthogonal, &identity, &zero, &one,
+    &uniform_, &normal_, &orthogonal_2, &identity_2};
 const int moru_initializer_count = COUNT(moru_initializer_classes);
 
 moru_status moru_initialize(const char *spec, moru_tensor *tensor, uint64_t seed, uint64_t stream)

@@ -207,7 +207,8 @@ moru_status moru_layer_channels_last(const moru_layer *layer, const char *data_f
 {
     if (!data_format || strcasecmp(data_format, "channels_last") == 0)
         return MORU_OK;
-    return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "data_format \"%.40s\" isn't supported, only \"channels_last\" is",
+    return moru_layer_error(layer, MORU_ERR_UNSUPPORTED,
+                            "data_format \"%.40s\" isn't supported, only \"channels_last\" is",
                             data_format);
 }
 
@@ -243,7 +244,8 @@ moru_status moru_layer_positive(const moru_layer *layer, const char *option, con
 {
     for (int i = 0; i < n; i++)
         if (values[i] <= 0)
-            return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s must be positive, not %lld", option, (long long)values[i]);
+            return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s must be positive, not %lld", option,
+                                    (long long)values[i]);
     return MORU_OK;
 }
 

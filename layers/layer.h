@@ -9,7 +9,7 @@
 
 typedef struct moru_weight {
     const char *name;          /* "kernel" */
-    char *path;                /* Keras's variable path: "model/dense/kernel" (Sequential) or "dense/kernel"; set by the model */
+    char *path;                /* Keras's: "model/dense/kernel" (Sequential) or "dense/kernel"; set by the model */
     moru_tensor *tensor;
     bool trainable;            /* as made: moving statistics are not. The layer's own flag counts besides */
     const char *initializer, *regularizer, *constraint; /* specs or NULL */
@@ -70,8 +70,8 @@ struct moru_layer {
 
 moru_layer *moru_layer_new(const moru_layer_class *class_, const void *options);
 void moru_layer_free_one(moru_layer *layer);
-/* Adds a weight of zeros, to be initialized by the model's seed; weights are numbered in the order they are added. If it is
- * there already its shape must be the same. */
+/* Adds a weight of zeros, to be initialized by the model's seed; weights are numbered in the order they are added.
+ * If it is there already its shape must be the same. */
 moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shape shape, const char *initializer,
                                   const char *regularizer, const char *constraint, bool trainable);
 /* The weight's node in the call's graph. */
@@ -103,7 +103,8 @@ moru_status moru_input_dtype(const moru_layer *layer, moru_dtype *dtype);
 
 /* The classes specs of a family ("initializer", "regularizer", "activation") may name; NULL: no such family. */
 const moru_class *const *moru_family(const char *family, int *n);
-extern const moru_class *const moru_initializer_classes[], *const moru_regularizer_classes[], *const moru_activation_classes[];
+extern const moru_class *const moru_initializer_classes[], *const moru_regularizer_classes[],
+    *const moru_activation_classes[];
 extern const int moru_initializer_count, moru_regularizer_count, moru_activation_count;
 /* Factors of sum |w| and sum w^2. */
 moru_status moru_regularizer_factors(const char *spec, const char *where, double *l1, double *l2);

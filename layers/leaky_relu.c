@@ -5,7 +5,8 @@
 static const moru_leaky_relu_options defaults = {MORU_LEAKY_RELU_LAYER_DEFAULTS};
 static const moru_field fields[] = {
     MORU_FIELD(moru_leaky_relu_options, negative_slope, MORU_FIELD_REAL),
-    MORU_FIELD_NAMED(moru_leaky_relu_options, negative_slope, MORU_FIELD_REAL | MORU_FIELD_READ_ONLY, "alpha"), /* Keras 2 */
+    /* Keras 2 */
+    MORU_FIELD_NAMED(moru_leaky_relu_options, negative_slope, MORU_FIELD_REAL | MORU_FIELD_READ_ONLY, "alpha"),
 };
 
 static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n)
@@ -14,7 +15,8 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     (void)inputs, (void)dtypes, (void)n;
     if (o->negative_slope >= 0)
         return MORU_OK;
-    return moru_layer_error(layer, MORU_ERR_ARGUMENT, "negative_slope must not be negative, as %g is", o->negative_slope);
+    return moru_layer_error(layer, MORU_ERR_ARGUMENT, "negative_slope must not be negative, as %g is",
+                            o->negative_slope);
 }
 
 static moru_node *call(const moru_layer_call *c)

@@ -1,4 +1,4 @@
-/* Add, Multiply, Subtract, Average, Maximum, Minimum: several inputs of one shape, element by element. Sizes of 1 stretch. */
+/* Add, Multiply, Subtract, Average, Maximum, Minimum: inputs of one shape, element by element. Sizes of 1 stretch. */
 #include "core/status.h"
 #include "layers/layer.h"
 
@@ -14,7 +14,8 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
                                     moru_dtype_name(dtypes[0]), moru_dtype_name(dtypes[i]));
         if (inputs[i].rank != common.rank || moru_broadcast_shapes(&common, &inputs[i], &common) != MORU_OK)
             return moru_layer_error(layer, MORU_ERR_SHAPE, "inputs of shape %s and %s don't fit together",
-                                    moru_shape_print(&inputs[0], a, sizeof a), moru_shape_print(&inputs[i], b, sizeof b));
+                                    moru_shape_print(&inputs[0], a, sizeof a),
+                                    moru_shape_print(&inputs[i], b, sizeof b));
     }
     return MORU_OK;
 }
@@ -57,13 +58,13 @@ static moru_node *call_minimum(const moru_layer_call *c)
     return fold(c, moru_minimum);
 }
 
-#define MERGE(id, name, function, most)                                                                              \
-    const moru_layer_class moru_##id##_class = {                                                                      \
-        .class_name = (name), .module = "keras.layers", .size = sizeof(moru_merge_options), .defaults = &defaults,    \
-        .min_inputs = (most) < 0 ? 1 : (most), .max_inputs = (most), .build = build, .call = (function)};             \
-    moru_layer *moru_##id##_new(const moru_merge_options *options)                                                    \
-    {                                                                                                                 \
-        return moru_layer_new(&moru_##id##_class, options);                                                           \
+#define MERGE(id, name, function, most) \
+    const moru_layer_class moru_##id##_class = { \
+        .class_name = (name), .module = "keras.layers", .size = sizeof(moru_merge_options), .defaults = &defaults, \
+        .min_inputs = (most) < 0 ? 1 : (most), .max_inputs = (most), .build = build, .call = (function)}; \
+    moru_layer *moru_##id##_new(const moru_merge_options *options) \
+    { \
+        return moru_layer_new(&moru_##id##_class, options); \
     }
 
 MERGE(add, "Add", call_add, -1)

@@ -5,8 +5,8 @@
 #include <moru/model.h>
 #include "layers/layer.h"
 
-/* One use of a layer: the calls [first_call, last_call) of the model's graph. An input layer's has no inputs. Uses that don't
- * lead to an output are dropped when the outputs are set. */
+/* One use of a layer: the calls [first_call, last_call) of the model's graph. An input layer's has no inputs. Uses
+ * that don't lead to an output are dropped when the outputs are set. */
 typedef struct moru_application {
     moru_layer *layer;
     moru_node **inputs, *output;
@@ -39,18 +39,18 @@ struct moru_model {
     char error[1024];
 };
 
-/* Replays the model into graph: inputs[i] stand for the model's inputs, outputs receive the results. Updates and losses go
- * to trace (moru_trace_free() it). Layers are called with trace->training, raw ops are copied. */
+/* Replays the model into graph: inputs[i] stand for the model's inputs, outputs receive the results. Updates and
+ * losses go to trace (moru_trace_free() it). Layers are called with trace->training, raw ops are copied. */
 moru_status moru_model_trace(const moru_model *model, moru_graph *graph, moru_node *const *inputs, moru_node **outputs,
                              moru_trace *trace);
 void moru_trace_free(moru_trace *trace);
 
-/* Layers as Keras orders them in `model.layers` (for weights files): without the input layer in a Sequential model; a functional
- * one's order is by depth. Fills order (n_layers at most) and returns the count. */
+/* Layers as Keras orders them in `model.layers` (for weights files): without the input layer in a Sequential model;
+ * a functional one's order is by depth. Fills order (n_layers at most) and returns the count. */
 int moru_model_keras_order(const moru_model *model, moru_layer **order);
 
-/* With trainable: the trainable weights of trainable layers; else all others. In Keras's order of layers; at most capacity of
- * them into weights (which may be NULL if that is 0). Returns how many there are. */
+/* With trainable: the trainable weights of trainable layers; else all others. In Keras's order of layers; at most
+ * capacity of them into weights (which may be NULL if that is 0). Returns how many there are. */
 int moru_model_weights(const moru_model *model, bool trainable, moru_weight **weights, int capacity);
 
 /* An empty model; NULL when out of memory. */

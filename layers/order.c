@@ -1,5 +1,5 @@
-/* Keras's order of a functional model's layers: by decreasing depth, then by the place in a depth-first walk from the outputs.
- * Depth is the longest way to an output, counted in uses of layers and in ops. */
+/* Keras's order of a functional model's layers: by decreasing depth, then by the place in a depth-first walk from
+ * the outputs. Depth is the longest way to an output, counted in uses of layers and in ops. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,8 +7,8 @@
 #include "core/status.h"
 #include "layers/model.h"
 
-/* A node of Keras's graph: unit i < n_applications is a use of a layer, the rest are the graph's calls outside of layers.
- * An operation is a layer, or such a call: operation j < n_owned is model->layers[j]. */
+/* A node of Keras's graph: unit i < n_applications is a use of a layer, the rest are the graph's calls outside of
+ * layers. An operation is a layer, or such a call: operation j < n_owned is model->layers[j]. */
 typedef struct unit {
     moru_node *const *inputs;
     int n_inputs, next;        /* next input to walk to */

@@ -46,9 +46,9 @@ static moru_node *call_average(const moru_layer_call *c)
     return moru_avg_pool2d(c->inputs[0], &attrs);
 }
 
-#define POOLING(name, call_)                                                                                            \
-    {.class_name = (name), .module = "keras.layers", .size = sizeof(moru_pooling2d_options), .defaults = &defaults,     \
-     .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1, .max_inputs = 1, .build = build,    \
+#define POOLING(name, call_) \
+    {.class_name = (name), .module = "keras.layers", .size = sizeof(moru_pooling2d_options), .defaults = &defaults, \
+     .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1, .max_inputs = 1, .build = build, \
      .call = (call_)}
 
 const moru_layer_class moru_max_pooling2d_class = POOLING("MaxPooling2D", call_max);

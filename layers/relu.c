@@ -14,7 +14,8 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     const moru_relu_options *o = layer->options;
     (void)inputs, (void)dtypes, (void)n;
     if (o->max_value < 0 || !(o->negative_slope >= 0) || !(o->threshold >= 0))
-        return moru_layer_error(layer, MORU_ERR_ARGUMENT, "max_value %g, negative_slope %g and threshold %g must not be "
+        return moru_layer_error(layer, MORU_ERR_ARGUMENT,
+                                "max_value %g, negative_slope %g and threshold %g must not be "
                                 "negative", o->max_value, o->negative_slope, o->threshold);
     return MORU_OK;
 }

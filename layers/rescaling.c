@@ -16,7 +16,8 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     (void)inputs, (void)dtypes, (void)n;
     if (isfinite(o->scale) && isfinite(o->offset))
         return MORU_OK;
-    return moru_layer_error(layer, MORU_ERR_ARGUMENT, "scale and offset must be numbers, not %g and %g", o->scale, o->offset);
+    return moru_layer_error(layer, MORU_ERR_ARGUMENT, "scale and offset must be numbers, not %g and %g", o->scale,
+                            o->offset);
 }
 
 static moru_node *call(const moru_layer_call *c)

@@ -11,10 +11,12 @@ static moru_status adopt_all(moru_model *model, moru_layer *const *layers, int n
     for (int i = 0; i < n; i++) {
         moru_status status = MORU_OK;
         if (!layers[i])
-            status = moru_fail(MORU_ERR_ARGUMENT, "Sequential \"%s\": layer %d is missing: it couldn't be made", model->name, i);
+            status = moru_fail(MORU_ERR_ARGUMENT, "Sequential \"%s\": layer %d is missing: it couldn't be made",
+                               model->name, i);
         else if (layers[i]->model)
             status = moru_layer_error(layers[i], MORU_ERR_ARGUMENT, layers[i]->model == model
-                                      ? "it stands twice in the model \"%s\"" : "it belongs to the model \"%s\" already",
+                                      ? "it stands twice in the model \"%s\""
+                                      : "it belongs to the model \"%s\" already",
                                       layers[i]->model->name);
         else if ((status = moru_model_adopt(model, layers[i])) != MORU_OK)
             moru_layer_free_one(layers[i]);

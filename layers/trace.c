@@ -50,7 +50,8 @@ void moru_layer_update(const moru_layer_call *call, int k, moru_node *value)
     moru_node *variable = moru_layer_weight(call, k);
     int i = find_update(trace, variable);
     if (i == trace->n_updates) {
-        if (!grow(&trace->update_variables, i, trace->cap_updates) || !grow(&trace->update_values, i, trace->cap_updates)) {
+        if (!grow(&trace->update_variables, i, trace->cap_updates)
+            || !grow(&trace->update_values, i, trace->cap_updates)) {
             moru_graph_fail(call->graph, MORU_ERR_MEMORY, "no memory for the updates of a model");
             return;
         }
@@ -145,7 +146,8 @@ static bool map_operands(replay *r, moru_node *const *from, int n)
             r->values[from[i]->id] = moru_variable_from(r->graph, from[i]->call->name, from[i]->call->tensor);
         r->operands[i] = r->values[from[i]->id];
         if (!r->operands[i]) {
-            moru_graph_fail(r->graph, MORU_ERR_UNSUPPORTED, "\"%s\": a value that isn't a layer's output can't be used outside "
+            moru_graph_fail(r->graph, MORU_ERR_UNSUPPORTED,
+                            "\"%s\": a value that isn't a layer's output can't be used outside "
                             "of the layer", moru_node_name(from[i]));
             return false;
         }
@@ -165,9 +167,11 @@ static moru_node *replay_call(replay *r, const moru_call *call)
     moru_graph *graph = r->graph;
     char scope[sizeof graph->scope];
     if (call->op == &moru_op_placeholder)
-        return moru_graph_fail(graph, MORU_ERR_UNSUPPORTED, "\"%s\": a model's inputs are made by moru_model_input()", call->name);
+        return moru_graph_fail(graph, MORU_ERR_UNSUPPORTED, "\"%s\": a model's inputs are made by moru_model_input()",
+                               call->name);
     if (call->op == &moru_op_constant)
-        return moru_constant(graph, call->outputs[0]->dtype, call->outputs[0]->shape, moru_tensor_const_data(call->tensor));
+        return moru_constant(graph, call->outputs[0]->dtype, call->outputs[0]->shape,
+                             moru_tensor_const_data(call->tensor));
     if (!map_operands(r, call->inputs, call->n_inputs))
         return graph->inert;
     memcpy(scope, graph->scope, sizeof scope);

@@ -30,7 +30,8 @@ static const moru_field fields[] = {
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 static const moru_class thing = {.class_name = "BigThing", .alias = "big_thing", .module = "keras.things",
-                                 .size = sizeof(thing_options), .defaults = &defaults, .fields = fields, .n_fields = N_FIELDS};
+                                 .size = sizeof(thing_options), .defaults = &defaults, .fields = fields,
+                                 .n_fields = N_FIELDS};
 static const moru_class plain = {.class_name = "plain"};
 static const moru_class upper = {.class_name = "PLAIN"};
 static const moru_class *const classes[] = {&thing, &plain, &upper};
@@ -73,8 +74,8 @@ static void assert_fails(const char *spec, moru_status status, const char *part)
 
 START_TEST(test_names)
 {
-    static const char *const names[] = {"BigThing", "big_thing", "bigthing", "BIG_THING", "Custom>BigThing", " big_thing ",
-                                        "big_thing()", "big_thing( )"};
+    static const char *const names[] = {"BigThing", "big_thing", "bigthing", "BIG_THING", "Custom>BigThing",
+                                        " big_thing ", "big_thing()", "big_thing( )"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         assert_parses(names[i]);
         ck_assert_ptr_eq(found, &thing);
@@ -90,7 +91,8 @@ END_TEST
 
 START_TEST(test_arguments)
 {
-    assert_parses("big_thing(0.25, 7, flag=true, text='a, (b)', inner=plain(1, [2]), pair=[4,5], sides=2, shape=[null, 3])");
+    assert_parses("big_thing(0.25, 7, flag=true, text='a, (b)', inner=plain(1, [2]), pair=[4,5], sides=2, "
+                  "shape=[null, 3])");
     ck_assert(options->rate == 0.25 && options->count == 7 && options->flag);
     ck_assert_str_eq(options->text, "a, (b)");
     ck_assert_str_eq(options->inner, "plain(1, [2])");
@@ -151,9 +153,11 @@ END_TEST
 
 START_TEST(test_json_specs)
 {
-    assert_parses("{\"module\": \"keras.things\", \"class_name\": \"BigThing\", \"config\": {\"name\": \"x\", \"trainable\": true,"
-                  "\"dtype\": {\"class_name\": \"DTypePolicy\", \"config\": {\"name\": \"float32\"}}, \"rate\": 1, \"count\": [4],"
-                  "\"sides\": [[1, 2], [3, 4]], \"inner\": {\"class_name\": \"plain\"}, \"future\": null, \"renorm\": false},"
+    assert_parses("{\"module\": \"keras.things\", \"class_name\": \"BigThing\", \"config\": {\"name\": \"x\","
+                  "\"trainable\": true,"
+                  "\"dtype\": {\"class_name\": \"DTypePolicy\", \"config\": {\"name\": \"float32\"}},"
+                  "\"rate\": 1, \"count\": [4], \"sides\": [[1, 2], [3, 4]], \"inner\": {\"class_name\": \"plain\"},"
+                  "\"future\": null, \"renorm\": false},"
                   "\"registered_name\": null}");
     ck_assert_ptr_eq(found, &thing);
     ck_assert(options->rate == 1.0 && options->count == 4);
@@ -248,12 +252,15 @@ START_TEST(test_snake)
 {
     static const char *const pairs[][2] = {
         {"Dense", "dense"}, {"Conv2D", "conv2d"}, {"Conv2DTranspose", "conv2d_transpose"},
-        {"DepthwiseConv2D", "depthwise_conv2d"}, {"SeparableConv2D", "separable_conv2d"}, {"MaxPooling2D", "max_pooling2d"},
-        {"UpSampling2D", "up_sampling2d"}, {"LSTM", "lstm"}, {"GRU", "gru"}, {"SimpleRNN", "simple_rnn"}, {"ReLU", "re_lu"},
+        {"DepthwiseConv2D", "depthwise_conv2d"}, {"SeparableConv2D", "separable_conv2d"},
+        {"MaxPooling2D", "max_pooling2d"},
+        {"UpSampling2D", "up_sampling2d"}, {"LSTM", "lstm"}, {"GRU", "gru"}, {"SimpleRNN", "simple_rnn"},
+        {"ReLU", "re_lu"},
         {"LeakyReLU", "leaky_re_lu"}, {"PReLU", "p_re_lu"}, {"ELU", "elu"}, {"RMSNormalization", "rms_normalization"},
         {"GlobalAveragePooling2D", "global_average_pooling2d"}, {"SpatialDropout2D", "spatial_dropout2d"},
         {"InputLayer", "input_layer"}, {"TimeDistributed", "time_distributed"},
-        {"MultiHeadAttention", "multi_head_attention"}, {"BatchNormalization", "batch_normalization"}, {"A-b c", "abc"}};
+        {"MultiHeadAttention", "multi_head_attention"}, {"BatchNormalization", "batch_normalization"},
+        {"A-b c", "abc"}};
     char text[64];
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         moru_snake(pairs[i][0], text, sizeof text);

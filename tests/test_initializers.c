@@ -43,7 +43,8 @@ static void assert_moments(const char *spec, moru_shape shape, double mean, doub
     moments m = measure(spec, shape);
     ck_assert_msg(fabs(m.mean - mean) < 0.02 * deviation, "%s: mean %g, not %g", spec, m.mean, mean);
     ck_assert_msg(fabs(m.deviation / deviation - 1) < 0.015, "%s: deviation %g, not %g", spec, m.deviation, deviation);
-    ck_assert_msg(m.low >= mean - limit * 1.000001 && m.high <= mean + limit * 1.000001, "%s: %g to %g", spec, m.low, m.high);
+    ck_assert_msg(m.low >= mean - limit * 1.000001 && m.high <= mean + limit * 1.000001, "%s: %g to %g", spec, m.low,
+                  m.high);
     if (isfinite(limit))
         ck_assert_msg(m.low < mean - 0.97 * limit && m.high > mean + 0.97 * limit, "%s: %g to %g", spec, m.low, m.high);
 }
@@ -124,7 +125,8 @@ END_TEST
 START_TEST(test_bad_specs)
 {
     static const struct { const char *spec; moru_shape shape; const char *part; } cases[] = {
-        {"he", {2, {2, 2}}, "\"he\""}, {"orthogonal", {1, {4}}, "two or more"}, {"identity", {3, {2, 2, 2}}, "matrices"},
+        {"he", {2, {2, 2}}, "\"he\""}, {"orthogonal", {1, {4}}, "two or more"}, {"identity", {3, {2, 2, 2}},
+                                                                                 "matrices"},
         {"variance_scaling(0)", {2, {2, 2}}, "positive scale"}, {"variance_scaling(mode=fan)", {2, {2, 2}}, "fan_in"},
         {"variance_scaling(distribution=cauchy)", {2, {2, 2}}, "cauchy"}, {"zeros(1)", {1, {2}}, "too many"},
         {"{\"class_name\":\"GlorotUniform\",\"config\":{\"input_axes\":[0]}}", {2, {2, 2}}, "input_axes"}};

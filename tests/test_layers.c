@@ -56,7 +56,8 @@ START_TEST(test_dense)
     assert_refused(VECTOR, moru_dense(), MORU_ERR_ARGUMENT, "units must be positive, not 0");
     assert_refused(VECTOR, moru_dense(.units = -3), MORU_ERR_ARGUMENT, "units");
     assert_refused(VECTOR, moru_dense(.units = 1, .activation = "rellu"), MORU_ERR_UNSUPPORTED, "\"rellu\"");
-    assert_refused(VECTOR, moru_dense(.units = 1, .kernel_initializer = "he"), MORU_ERR_UNSUPPORTED, "kernel_initializer");
+    assert_refused(VECTOR, moru_dense(.units = 1, .kernel_initializer = "he"), MORU_ERR_UNSUPPORTED,
+                   "kernel_initializer");
     assert_refused(VECTOR, moru_dense(.units = 1, .bias_regularizer = "l3"), MORU_ERR_UNSUPPORTED, "bias_regularizer");
     assert_refused(VECTOR, moru_dense(.units = 1, .kernel_regularizer = "l2(-1)"), MORU_ERR_ARGUMENT, "at least 0");
     assert_refused(VECTOR, moru_dense(.units = 1, .bias_initializer = "orthogonal"), MORU_ERR_SHAPE, "bias");
@@ -72,19 +73,24 @@ START_TEST(test_conv2d)
     assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 2}), MORU_SHAPE(9, 8, 4), 3 * 2 * 6 * 4 + 4);
     assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 2}, .strides = {2, 2}, .padding = "same",
                                       .use_bias = false), MORU_SHAPE(6, 5, 4), 144);
-    assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .dilation_rate = {2, 3}, .activation = "relu"),
+    assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .dilation_rate = {2, 3},
+                                      .activation = "relu"),
                  MORU_SHAPE(7, 3, 4), 220);
     assert_layer(PICTURE, moru_conv2d(.filters = 9, .kernel_size = {1, 1}, .groups = 3), MORU_SHAPE(11, 9, 9), 27);
     assert_refused(PICTURE, moru_conv2d(.kernel_size = {3, 3}), MORU_ERR_ARGUMENT, "filters");
     assert_refused(PICTURE, moru_conv2d(.filters = 4), MORU_ERR_ARGUMENT, "kernel_size");
-    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .strides = {0, 1}), MORU_ERR_ARGUMENT, "strides");
-    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .dilation_rate = {1, -1}), MORU_ERR_ARGUMENT,
-                   "dilation_rate");
-    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .padding = "full"), MORU_ERR_ARGUMENT, "\"full\"");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .strides = {0, 1}), MORU_ERR_ARGUMENT,
+                   "strides");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .dilation_rate = {1, -1}),
+                   MORU_ERR_ARGUMENT, "dilation_rate");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .padding = "full"), MORU_ERR_ARGUMENT,
+                   "\"full\"");
     assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .data_format = "channels_first"),
                    MORU_ERR_UNSUPPORTED, "data_format \"channels_first\"");
-    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .groups = 3), MORU_ERR_ARGUMENT, "4 filters");
-    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .groups = 4), MORU_ERR_SHAPE, "6 channels");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .groups = 3), MORU_ERR_ARGUMENT,
+                   "4 filters");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .groups = 4), MORU_ERR_SHAPE,
+                   "6 channels");
     assert_refused(VECTOR, moru_conv2d(.filters = 4, .kernel_size = {3, 3}), MORU_ERR_SHAPE, "4 dimensions, not [?,7]");
     assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {12, 3}), MORU_ERR_SHAPE, "");
 }
@@ -100,8 +106,10 @@ START_TEST(test_pooling)
     assert_refused(PICTURE, moru_max_pooling2d(.pool_size = {0, 2}), MORU_ERR_ARGUMENT, "pool_size");
     assert_refused(PICTURE, moru_max_pooling2d(.strides = {-1, 2}), MORU_ERR_ARGUMENT, "strides");
     assert_refused(PICTURE, moru_average_pooling2d(.padding = "causal"), MORU_ERR_ARGUMENT, "causal");
-    assert_refused(PICTURE, moru_average_pooling2d(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED, "data_format");
-    assert_refused(PICTURE, moru_global_max_pooling2d(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED, "data_format");
+    assert_refused(PICTURE, moru_average_pooling2d(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED,
+                   "data_format");
+    assert_refused(PICTURE, moru_global_max_pooling2d(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED,
+                   "data_format");
     assert_refused(VECTOR, moru_max_pooling2d(), MORU_ERR_SHAPE, "4 dimensions");
     assert_refused(VECTOR, moru_global_average_pooling2d(), MORU_ERR_SHAPE, "4 dimensions");
 }
@@ -129,7 +137,8 @@ START_TEST(test_shape_layers)
     assert_layer(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(9, 66)), MORU_SHAPE(9, 66), 0);
     assert_layer(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(6, -1, 3)), MORU_SHAPE(6, 33, 3), 0);
     assert_layer(MORU_SHAPE(1), moru_reshape_layer(.target_shape = MORU_SCALAR_SHAPE), MORU_SCALAR_SHAPE, 0);
-    assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(9, 67)), MORU_ERR_SHAPE, "target_shape [9,67]");
+    assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(9, 67)), MORU_ERR_SHAPE,
+                   "target_shape [9,67]");
     assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(-1, 67)), MORU_ERR_SHAPE, "target_shape");
     assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(-1, -1)), MORU_ERR_SHAPE, "target_shape");
     assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(-2, 3)), MORU_ERR_SHAPE, "target_shape");
@@ -148,8 +157,9 @@ END_TEST
 START_TEST(test_activations)
 {
     static const char *const names[] = {
-        "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "sigmoid", "hard_sigmoid", "tanh", "softmax", "log_softmax",
-        "softplus", "softsign", "silu", "swish", "mish", "exponential", "linear", "hard_silu", "hard_swish", "log_sigmoid",
+        "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "sigmoid", "hard_sigmoid", "tanh", "softmax",
+        "log_softmax", "softplus", "softsign", "silu", "swish", "mish", "exponential", "linear", "hard_silu",
+        "hard_swish", "log_sigmoid",
         "leaky_relu(0.1)", "relu(max_value=3)", "elu(alpha=0.5)", "softmax(axis=1)",
         "{\"module\":\"keras.layers\",\"class_name\":\"LeakyReLU\",\"config\":{\"name\":\"l\",\"alpha\":0.1}}"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -178,7 +188,8 @@ START_TEST(test_embedding)
     assert_layer(MORU_SHAPE(9), moru_embedding(.input_dim = 30, .output_dim = 4), MORU_SHAPE(9, 4), 120);
     assert_refused(VECTOR, moru_embedding(.output_dim = 4), MORU_ERR_ARGUMENT, "input_dim");
     assert_refused(VECTOR, moru_embedding(.input_dim = 4), MORU_ERR_ARGUMENT, "output_dim");
-    assert_refused(VECTOR, moru_embedding(.input_dim = 4, .output_dim = 2, .mask_zero = true), MORU_ERR_UNSUPPORTED, "mask_zero");
+    assert_refused(VECTOR, moru_embedding(.input_dim = 4, .output_dim = 2, .mask_zero = true), MORU_ERR_UNSUPPORTED,
+                   "mask_zero");
     moru_model *model = model_of(MORU_SHAPE(-1), MORU_INT32, moru_embedding(.input_dim = 5, .output_dim = 3));
     moru_summary_row row;
     ck_assert_msg(moru_model_status(model) == MORU_OK, "%s", moru_model_error(model));
@@ -214,13 +225,16 @@ START_TEST(test_merging)
     for (int i = 0; i < 6; i++) {
         ck_assert_int_eq(merged(layers[i], MORU_SHAPE(3, 4), MORU_SHAPE(1, 4), &out, NULL), MORU_OK);
         ck_assert(out.rank == 3 && out.dims[1] == 3 && out.dims[2] == 4);
-        ck_assert_int_eq(merged(again[i], MORU_SHAPE(3, 4), MORU_SHAPE(2, 4), &out, "[?,3,4] and [?,2,4]"), MORU_ERR_SHAPE);
+        ck_assert_int_eq(merged(again[i], MORU_SHAPE(3, 4), MORU_SHAPE(2, 4), &out, "[?,3,4] and [?,2,4]"),
+                         MORU_ERR_SHAPE);
     }
     ck_assert_int_eq(merged(moru_add_layer(), MORU_SHAPE(3, 4), MORU_SHAPE(4), &out, "fit together"), MORU_ERR_SHAPE);
     ck_assert_int_eq(merged(moru_concatenate(), MORU_SHAPE(3, 4), MORU_SHAPE(3, 5), &out, NULL), MORU_OK);
     ck_assert(out.dims[1] == 3 && out.dims[2] == 9);
-    ck_assert_int_eq(merged(moru_concatenate(.axis = 1), MORU_SHAPE(3, 4), MORU_SHAPE(3, 5), &out, "axis 1"), MORU_ERR_SHAPE);
-    ck_assert_int_eq(merged(moru_concatenate(.axis = 0), MORU_SHAPE(3), MORU_SHAPE(3), &out, "batch"), MORU_ERR_UNSUPPORTED);
+    ck_assert_int_eq(merged(moru_concatenate(.axis = 1), MORU_SHAPE(3, 4), MORU_SHAPE(3, 5), &out, "axis 1"),
+                     MORU_ERR_SHAPE);
+    ck_assert_int_eq(merged(moru_concatenate(.axis = 0), MORU_SHAPE(3), MORU_SHAPE(3), &out, "batch"),
+                     MORU_ERR_UNSUPPORTED);
     ck_assert_int_eq(merged(moru_concatenate(.axis = 3), MORU_SHAPE(3), MORU_SHAPE(3), &out, "axis 3"), MORU_ERR_SHAPE);
     ck_assert_int_eq(merged(moru_dense(.units = 1), MORU_SHAPE(3), MORU_SHAPE(3), &out, "takes 1 input, not 2"),
                      MORU_ERR_ARGUMENT);
@@ -260,7 +274,8 @@ START_TEST(test_specs_are_kept_so_that_they_can_be_written)
                                    .kernel_initializer = "random_normal(stddev=0.02)", .bias_initializer = "Zeros");
     json_t *json = moru_fields_write(layer->class_->fields, layer->class_->n_fields, layer->options);
     char *text = json_dumps(json, JSON_COMPACT);
-    ck_assert_ptr_nonnull(strstr(text, "\"kernel_regularizer\":{\"module\":\"keras.regularizers\",\"class_name\":\"L2\","
+    ck_assert_ptr_nonnull(strstr(text,
+                                 "\"kernel_regularizer\":{\"module\":\"keras.regularizers\",\"class_name\":\"L2\","
                                        "\"config\":{\"l2\":0.5},\"registered_name\":null}"));
     ck_assert_ptr_nonnull(strstr(text, "\"class_name\":\"LeakyReLU\",\"config\":{\"negative_slope\":0.1"));
     ck_assert_ptr_nonnull(strstr(text, "\"stddev\":0.02"));

@@ -55,8 +55,10 @@ static moru_node *input(moru_model *model, const char *name, int64_t size)
 START_TEST(test_sequential_names_and_paths)
 {
     moru_model *m = moru_sequential("digits", moru_input(28, 28, 1), moru_conv2d(.filters = 2, .kernel_size = {3, 3}),
-                                    moru_conv2d(.filters = 2, .kernel_size = {3, 3}, .name = "conv2d_1"), moru_relu_layer(),
-                                    moru_conv2d(.filters = 2, .kernel_size = {3, 3}), moru_max_pooling2d(), moru_flatten(),
+                                    moru_conv2d(.filters = 2, .kernel_size = {3, 3}, .name = "conv2d_1"),
+                                    moru_relu_layer(),
+                                    moru_conv2d(.filters = 2, .kernel_size = {3, 3}), moru_max_pooling2d(),
+                                    moru_flatten(),
                                     moru_dense(.units = 10), moru_dense(.units = 10, .activation = "softmax"));
     assert_ok(m);
     assert_names(m, "input_layer conv2d conv2d_1 re_lu conv2d_2 max_pooling2d flatten dense dense_1");
@@ -88,17 +90,20 @@ START_TEST(test_sequential_errors)
 {
     assert_failed(moru_sequential("s", moru_dense(.units = 1)), MORU_ERR_ARGUMENT, "Sequential \"s\": the first layer");
     assert_failed(moru_sequential_from("s", NULL, 0), MORU_ERR_ARGUMENT, "input layer");
-    assert_failed(moru_sequential("s", moru_input(2), NULL, moru_dense(.units = 1)), MORU_ERR_ARGUMENT, "layer 1 is missing");
+    assert_failed(moru_sequential("s", moru_input(2), NULL, moru_dense(.units = 1)), MORU_ERR_ARGUMENT,
+                  "layer 1 is missing");
     assert_failed(moru_sequential("s", NULL), MORU_ERR_ARGUMENT, "missing");
     assert_failed(moru_sequential("s/t", moru_input(2)), MORU_ERR_ARGUMENT, "\"s/t\"");
     assert_failed(moru_sequential("s", moru_input(2), moru_input(2)), MORU_ERR_ARGUMENT, "takes 0 inputs");
-    assert_failed(moru_sequential("s", moru_input(2), moru_dense(.units = 1, .name = "a"), moru_relu_layer(.name = "a")),
+    assert_failed(moru_sequential("s", moru_input(2), moru_dense(.units = 1, .name = "a"),
+                                  moru_relu_layer(.name = "a")),
                   MORU_ERR_ARGUMENT, "ReLU \"a\": the model \"s\" has a layer of that name");
     assert_failed(moru_sequential("s", moru_input(2), moru_dense(.units = 1, .name = "a/b")), MORU_ERR_ARGUMENT, "a/b");
     assert_failed(moru_sequential("s", moru_input(2), moru_dense(.units = 1, .name = "")), MORU_ERR_ARGUMENT, "name");
-    assert_failed(moru_sequential("s", moru_input(1, 2, 3, 4, 5, 6, 7, 8), moru_flatten()), MORU_ERR_SHAPE, "InputLayer");
-    assert_failed(moru_sequential("s", moru_input(2), moru_dense(.units = 0), moru_dense(.units = -1)), MORU_ERR_ARGUMENT,
-                  "Dense \"dense\": units must be positive, not 0");
+    assert_failed(moru_sequential("s", moru_input(1, 2, 3, 4, 5, 6, 7, 8), moru_flatten()), MORU_ERR_SHAPE,
+                  "InputLayer");
+    assert_failed(moru_sequential("s", moru_input(2), moru_dense(.units = 0), moru_dense(.units = -1)),
+                  MORU_ERR_ARGUMENT, "Dense \"dense\": units must be positive, not 0");
     moru_layer *layer = moru_dense(.units = 2);
     assert_failed(moru_sequential("s", moru_input(2), layer, layer), MORU_ERR_ARGUMENT, "twice");
     layer = moru_dense(.units = 2);
@@ -430,8 +435,10 @@ END_TEST
 START_TEST(test_regularization_losses)
 {
     moru_model *m = moru_sequential("m", moru_input(2),
-                                    moru_dense(.units = 2, .kernel_initializer = "constant(-3)", .bias_initializer = "ones",
-                                               .kernel_regularizer = "l1_l2(0.5, 0.25)", .bias_regularizer = "l2(0.125)"),
+                                    moru_dense(.units = 2, .kernel_initializer = "constant(-3)",
+                                               .bias_initializer = "ones",
+                                               .kernel_regularizer = "l1_l2(0.5, 0.25)",
+                                               .bias_regularizer = "l2(0.125)"),
                                     moru_dense(.units = 1, .kernel_initializer = "ones", .kernel_regularizer = "l2"));
     const moru_real x[] = {0, 0};
     traced t = trace(m, true, MORU_SHAPE(1, 2));
