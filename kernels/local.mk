@@ -3,6 +3,8 @@ kernel_sources = \
 	kernels/kernel.h \
 	kernels/tile.h \
 	kernels/vecmath.h \
+	kernels/vecmath_float.h \
+	kernels/softmax_row.h \
 	kernels/table.c \
 	kernels/tile.c \
 	kernels/gemm.c \
