@@ -252,16 +252,22 @@ static const moru_class *const classes[] = {
     &kl_divergence_class, &binary_crossentropy_class, &categorical_crossentropy_class,
     &sparse_categorical_crossentropy_class};
 
-/* Keras's short names. */
-static const char *long_name(const char *spec)
+/* Keras's short names, alone or before arguments, written out. */
+static const char *long_name(moru_arena *arena, const char *spec)
 {
     static const char *const names[][2] = {
         {"mse", "mean_squared_error"}, {"MSE", "mean_squared_error"}, {"mae", "mean_absolute_error"},
         {"MAE", "mean_absolute_error"}, {"bce", "binary_crossentropy"}, {"BCE", "binary_crossentropy"},
         {"kld", "kl_divergence"}, {"KLD", "kl_divergence"}, {"logcosh", "log_cosh"}};
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-        if (strcmp(spec, names[k][0]) == 0)
-            return names[k][1];
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        size_t n = strlen(names[k][0]), size = strlen(names[k][1]) + strlen(spec) + 1;
+        if (strncmp(spec, names[k][0], n) != 0 || (spec[n] != '\0' && spec[n] != '('))
+            continue;
+        char *text = moru_arena_alloc(arena, size);
+        if (text)
+            snprintf(text, size, "%s%s", names[k][1], spec + n);
+        return text;
+    }
     return spec;
 }
 
@@ -288,7 +294,8 @@ moru_status moru_loss_parse(moru_arena *arena, const char *spec, const char *whe
     enum { N = sizeof classes / sizeof *classes };
     if (!spec)
         return moru_fail(MORU_ERR_ARGUMENT, "%s: the loss is missing", where);
-    spec = long_name(spec);
+    if (!(spec = long_name(arena, spec)))
+        return moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
     MORU_TRY(moru_spec_parse(arena, spec, classes, N, where, &loss->class_, &loss->options));
     MORU_TRY(check(loss->options, where));
     MORU_TRY(moru_spec_normalize(arena, spec, classes, N, where, &spec));
