@@ -3,6 +3,7 @@
 unit_tests = \
     tests/test_config \
     tests/test_core \
+    tests/test_fit \
     tests/test_graph \
     tests/test_initializers \
     tests/test_kernels_conv \
@@ -11,8 +12,14 @@ unit_tests = \
     tests/test_kernels_pool \
     tests/test_kernels_reduce \
     tests/test_layers \
+    tests/test_losses \
     tests/test_models \
-    tests/test_program
+    tests/test_optimizers \
+    tests/test_ops_shapes \
+    tests/test_ops_values \
+    tests/test_program \
+    tests/test_schedules \
+    tests/test_torch_ops
 double_tests = tests/double_gradients
 
 double_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DMORU_DOUBLE
@@ -21,6 +28,8 @@ double_ldadd = libmoru_double.la $(CHECK_LIBS)
 # tests_double_NAME_CPPFLAGS = $(double_cppflags)
 # tests_double_NAME_LDADD = $(double_ldadd)
 
+# Counts what the library allocates.
+tests_test_program_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 tests_test_torch_ops_SOURCES = tests/test_torch_ops.c tests/torch_case.h tests/torch_build.c
 tests_double_gradients_SOURCES = tests/double_gradients.c tests/gradcheck.h tests/gradcheck.c tests/cases_elementwise.c \
     tests/cases_reduce.c tests/cases_shape.c tests/cases_linear.c tests/cases_conv.c tests/cases_norm.c

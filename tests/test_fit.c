@@ -84,6 +84,12 @@ static moru_model *network(void)
     return m;
 }
 
+/* The first number of weight k of the layer "dense". */
+static moru_real *weight(moru_model *m, int k)
+{
+    return moru_tensor_data(moru_layer_weight_at(moru_model_layer(m, "dense"), k, NULL));
+}
+
 static int weights_of(moru_model *m, moru_tensor **all)
 {
     int n = 0;
@@ -126,8 +132,8 @@ START_TEST(test_linear_regression)
     moru_model *m = line(moru_sgd(.learning_rate = 0.01, .momentum = 0.9));
     moru_history *history = moru_history_new();
     OK(moru_fit(m, data, .epochs = 600, .batch_size = 4, .history = history));
-    double w = (double)*(moru_real *)moru_tensor_data(moru_layer_weight_at(moru_model_layer(m, "dense"), 0, NULL));
-    double b = (double)*(moru_real *)moru_tensor_data(moru_layer_weight_at(moru_model_layer(m, "dense"), 1, NULL));
+    double w = (double)*weight(m, 0);
+    double b = (double)*weight(m, 1);
     ck_assert_msg(fabs(w - 10) < 0.01 && fabs(b) < 0.05, "w = %g, b = %g", w, b);
     ck_assert_int_eq(moru_history_count(history), 600);
     const moru_logs *first = moru_history_at(history, 0), *last = moru_history_at(history, 599);
@@ -266,7 +272,8 @@ START_TEST(test_frozen_layers)
         const char *layer = k < 2 ? "conv2d" : "batch_normalization";
         const moru_tensor *a = moru_layer_weight_at(moru_model_layer(m, layer), k < 2 ? k : k - 2, NULL);
         const moru_tensor *b = moru_layer_weight_at(moru_model_layer(before, layer), k < 2 ? k : k - 2, NULL);
-        ck_assert_msg(memcmp(a->data, b->data, (size_t)a->size * sizeof(moru_real)) == 0, "weight %d of %s moved", k, layer);
+        ck_assert_msg(memcmp(a->data, b->data, (size_t)a->size * sizeof(moru_real)) == 0, "weight %d of %s moved", k,
+                      layer);
     }
     const moru_tensor *a = moru_layer_weight_at(moru_model_layer(m, "dense"), 0, NULL);
     const moru_tensor *b = moru_layer_weight_at(moru_model_layer(before, "dense"), 0, NULL);
@@ -292,7 +299,8 @@ END_TEST
 
 START_TEST(test_clipping_of_all_gradients)
 {
-    static const char *const specs[] = {"sgd(1, clipnorm=0.001)", "sgd(1, clipvalue=0.001)", "sgd(1, global_clipnorm=0.001)"};
+    static const char *const specs[] = {"sgd(1, clipnorm=0.001)", "sgd(1, clipvalue=0.001)",
+                                        "sgd(1, global_clipnorm=0.001)"};
     moru_dataset *data = study_time();
     for (int k = 0; k < 3; k++) {
         moru_optimizer *o;
@@ -301,8 +309,7 @@ START_TEST(test_clipping_of_all_gradients)
         OK(moru_fit(m, data, .batch_size = 4));
         double squares = 0;
         for (int i = 0; i < 2; i++) {
-            double d = (double)(*(moru_real *)moru_tensor_data(moru_layer_weight_at(moru_model_layer(m, "dense"), i, NULL))
-                                - *(moru_real *)moru_tensor_data(moru_layer_weight_at(moru_model_layer(before, "dense"), i, NULL)));
+            double d = (double)(*weight(m, i) - *weight(before, i));
             squares += d * d;
         }
         double want = k == 2 ? 0.001 : 0.001 * sqrt(2);
@@ -328,7 +335,7 @@ START_TEST(test_early_stopping)
     static const double losses[] = {5, 4, 3, 3.5, 2.95, 3.2, NAN, 2};
     static const bool stops[] = {false, false, false, false, false, true, true, false};
     moru_model *m = line(NULL);
-    moru_real *w = moru_tensor_data(moru_layer_weight_at(moru_model_layer(m, "dense"), 0, NULL));
+    moru_real *w = weight(m, 0);
     moru_callback *c = moru_early_stopping(.patience = 3, .min_delta = 0.1, .restore_best_weights = true);
     bool stop;
     OK(c->on_train_begin(c->self, m));
@@ -349,7 +356,8 @@ START_TEST(test_early_stopping)
     ck_assert(!stop);
     OK(feed(c, m, 2, "val_accuracy", 0.6, &stop));
     ck_assert(stop);
-    FAILS(feed(c, m, 3, "accuracy", 1, &stop), MORU_ERR_ARGUMENT, "\"val_accuracy\" isn't measured; there are accuracy");
+    FAILS(feed(c, m, 3, "accuracy", 1, &stop), MORU_ERR_ARGUMENT,
+          "\"val_accuracy\" isn't measured; there are accuracy");
     moru_callback_free(c);
     c = moru_early_stopping(.mode = "up");
     ck_assert_int_eq(c->on_train_begin(c->self, m), MORU_ERR_ARGUMENT);
@@ -478,11 +486,13 @@ static moru_dataset *spoiled_pictures(int64_t n, int64_t sample, moru_real value
 
 START_TEST(test_nan_in_data)
 {
-    moru_dataset *data = spoiled_pictures(50, 37, NAN), *infinite = spoiled_pictures(50, 3, INFINITY), *good = pictures(50);
+    moru_dataset *data = spoiled_pictures(50, 37, NAN), *infinite = spoiled_pictures(50, 3, INFINITY);
+    moru_dataset *good = pictures(50);
     moru_model *m = network();
     moru_history *history = moru_history_new();
     FAILS(moru_fit(m, data, .batch_size = 16, .history = history), MORU_ERR_NUMERIC, "of sample 37 holds a NaN");
-    ck_assert_msg(strstr(moru_last_error(), moru_node_name(moru_model_input_at(m, 0))) != NULL, "%s", moru_last_error());
+    ck_assert_msg(strstr(moru_last_error(), moru_node_name(moru_model_input_at(m, 0))) != NULL, "%s",
+                  moru_last_error());
     ck_assert(moru_history_count(history) == 0 && all_finite(m));
     FAILS(moru_fit(m, infinite, .batch_size = 16), MORU_ERR_NUMERIC, "of sample 3 holds an infinity");
     FAILS(moru_fit(m, good, .batch_size = 16, .validation = data), MORU_ERR_NUMERIC, "of sample 37 holds a NaN");
@@ -592,7 +602,8 @@ START_TEST(test_predict_in_batches)
     moru_tensor *empty = moru_tensor_new(MORU_REAL, MORU_SHAPE(0, 8, 8, 2));
     OK(moru_predict(m, &x, &whole, 10, 1));
     OK(moru_predict(m, &x, &parts, 3, 2));
-    ck_assert(moru_shape_equal(&whole->shape, &MORU_SHAPE(10, CLASSES)) && moru_shape_equal(&whole->shape, &parts->shape));
+    ck_assert(moru_shape_equal(&whole->shape, &MORU_SHAPE(10, CLASSES)));
+    ck_assert(moru_shape_equal(&whole->shape, &parts->shape));
     for (int64_t i = 0; i < whole->size; i++) {
         double a = (double)((moru_real *)whole->data)[i], b = (double)((moru_real *)parts->data)[i];
         ck_assert(fabs(a - b) < 1e-6 && a > 0 && a < 1);
@@ -643,7 +654,8 @@ static moru_model *two_outputs(void)
 {
     moru_model *m = moru_functional("two");
     moru_node *x = moru_model_input(m, "x", (int64_t[]){3}, 1);
-    moru_node *outputs[] = {moru_apply(moru_dense(.units = 2, .name = "a"), x), moru_apply(moru_dense(.units = 1, .name = "b"), x)};
+    moru_node *outputs[] = {moru_apply(moru_dense(.units = 2, .name = "a"), x),
+                            moru_apply(moru_dense(.units = 1, .name = "b"), x)};
     OK(moru_model_outputs(m, outputs, 2));
     return m;
 }
@@ -652,7 +664,8 @@ START_TEST(test_several_outputs)
 {
     static const char *const names[] = {"loss", "a_loss", "b_loss", "a_mae", "b_mae"};
     moru_model *m = two_outputs();
-    const moru_tensor *x = normal(1, MORU_SHAPE(6, 3)), *t[] = {normal(2, MORU_SHAPE(6, 2)), normal(3, MORU_SHAPE(6, 1))};
+    const moru_tensor *x = normal(1, MORU_SHAPE(6, 3)), *t[] = {normal(2, MORU_SHAPE(6, 2)),
+                                                                normal(3, MORU_SHAPE(6, 1))};
     moru_dataset *data;
     moru_logs logs;
     OK(moru_dataset_from_tensors(&data, &x, 1, t, 2));
@@ -677,8 +690,8 @@ START_TEST(test_compile_config)
 {
     static const char *const configs[] = {
         "{\"optimizer\": \"adam\", \"loss\": \"mse\", \"metrics\": [\"mae\", [\"mae\"]], \"loss_weights\": [1.0, 0.5]}",
-        "{\"optimizer\": {\"class_name\": \"SGD\", \"config\": {\"learning_rate\": 0.5}}, \"loss\": [\"mse\", {\"class_name\": "
-        "\"Huber\", \"config\": {\"delta\": 2.0}}], \"loss_weights\": null, \"metrics\": null}",
+        "{\"optimizer\": {\"class_name\": \"SGD\", \"config\": {\"learning_rate\": 0.5}}, \"loss\": [\"mse\", "
+        "{\"class_name\": \"Huber\", \"config\": {\"delta\": 2.0}}], \"loss_weights\": null, \"metrics\": null}",
         "{\"optimizer\": \"adam\", \"loss\": {\"b\": \"mae\", \"a\": \"mse\"}, \"metrics\": [[\"mae\"], [\"mae\"]]}"};
     for (int k = 0; k < 3; k++) {
         moru_model *m = two_outputs();
@@ -691,13 +704,15 @@ START_TEST(test_compile_config)
         ck_assert(json_equal(written, again));
         ck_assert_int_eq(m->training->n_metrics, k != 1);
         ck_assert(m->training->loss_weights[1] == (k == 0 ? 0.5 : 1));
-        ck_assert_str_eq(m->training->losses[1].class_->class_name, k == 0 ? "MeanSquaredError" : k == 1 ? "Huber" : "MeanAbsoluteError");
+        ck_assert_str_eq(m->training->losses[1].class_->class_name,
+                         k == 0 ? "MeanSquaredError" : k == 1 ? "Huber" : "MeanAbsoluteError");
         json_decref(config);
         json_decref(written);
         json_decref(again);
         moru_model_free(m);
     }
-    static const char *const bad[] = {"{}", "{\"loss\": 3}", "{\"loss\": [\"mse\"]}", "{\"loss\": \"mse\", \"metrics\": [3]}",
+    static const char *const bad[] = {"{}", "{\"loss\": 3}", "{\"loss\": [\"mse\"]}",
+                                      "{\"loss\": \"mse\", \"metrics\": [3]}",
                                       "{\"loss\": \"mse\", \"optimizer\": {\"class_name\": \"Lamb\"}}", "[]"};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         moru_model *m = two_outputs();

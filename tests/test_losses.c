@@ -96,7 +96,8 @@ static const loss_case cases[] = {
      MORU_SHAPE(2, 3), {0, 1, 0, 1, 0, 0},
      MORU_SHAPE(2, 3), {2, -1, 0.3, -0.4, 12, -30},
      7.804512, {0.4056892, -0.47980192, 0.07411273, -0.49999794, 0.4999979, 2.874749e-19}},
-    {"{\"class_name\": \"CategoricalCrossentropy\", \"config\": {\"name\": \"c\", \"reduction\": \"sum\", \"from_logits\": true, \"axis\": -1}}", "", MORU_REAL,
+    {"{\"class_name\": \"CategoricalCrossentropy\", \"config\": {\"name\": \"c\", \"reduction\": \"sum\", "
+     "\"from_logits\": true, \"axis\": -1}}", "", MORU_REAL,
      MORU_SHAPE(2, 3), {0, 1, 0, 1, 0, 0},
      MORU_SHAPE(2, 3), {2, -1, 0.3, -0.4, 12, -30},
      15.609024, {0.8113784, -0.95960385, 0.14822546, -0.9999959, 0.9999958, 5.749498e-19}},
@@ -153,7 +154,8 @@ static moru_program *run(const loss_case *c, moru_node *t, moru_node *p, moru_no
 
 static void check_close(double got, double want, const char *what, const char *spec)
 {
-    ck_assert_msg(fabs(got - want) <= 2e-6 + 2e-6 * fabs(want), "%s of %s: %.9g, should be %.9g", what, spec, got, want);
+    ck_assert_msg(fabs(got - want) <= 2e-6 + 2e-6 * fabs(want), "%s of %s: %.9g, should be %.9g", what, spec, got,
+                  want);
 }
 
 START_TEST(test_values_and_gradients)
@@ -176,7 +178,8 @@ START_TEST(test_values_and_gradients)
     const moru_tensor *gradient = moru_program_output(program, 1);
     check_close((double)*value, c->loss, "the loss", c->spec);
     for (int64_t i = 0; i < moru_tensor_size(gradient); i++)
-        check_close((double)((const moru_real *)moru_tensor_const_data(gradient))[i], c->gradient[i], "a gradient", c->spec);
+        check_close((double)((const moru_real *)moru_tensor_const_data(gradient))[i], c->gradient[i], "a gradient",
+                    c->spec);
     moru_program_free(program);
     moru_graph_free(graph);
     moru_arena_free(&arena);
@@ -241,13 +244,18 @@ START_TEST(test_specs)
 END_TEST
 
 static const loss_case metric_cases[] = {
-    {"accuracy", "", MORU_INT32, MORU_SHAPE(4), {1, 0, 1, 1}, MORU_SHAPE(4, 2), {.1, .9, .8, .2, .7, .3, .4, .6}, 0.75, {0}},
-    {"acc", "", MORU_INT32, MORU_SHAPE(4, 1), {1, 0, 1, 1}, MORU_SHAPE(4, 2), {.1, .9, .8, .2, .7, .3, .4, .6}, 0.75, {0}},
+    {"accuracy", "", MORU_INT32, MORU_SHAPE(4), {1, 0, 1, 1}, MORU_SHAPE(4, 2), {.1, .9, .8, .2, .7, .3, .4, .6}, 0.75,
+     {0}},
+    {"acc", "", MORU_INT32, MORU_SHAPE(4, 1), {1, 0, 1, 1}, MORU_SHAPE(4, 2), {.1, .9, .8, .2, .7, .3, .4, .6}, 0.75,
+     {0}},
     {"accuracy", "", MORU_REAL, MORU_SHAPE(2, 3), {0, 1, 0, 1, 0, 0}, MORU_SHAPE(2, 3), {1, 2, 3, 3, 2, 1}, 0.5, {0}},
     {"accuracy", "", MORU_REAL, MORU_SHAPE(4, 1), {1, 0, 1, 1}, MORU_SHAPE(4, 1), {.5, .2, .9, .51}, 0.75, {0}},
-    {"binary_accuracy(threshold=0.4)", "", MORU_REAL, MORU_SHAPE(4), {1, 0, 1, 1}, MORU_SHAPE(4, 1), {.5, .45, .9, .51}, 0.75, {0}},
-    {"sparse_top_k_categorical_accuracy(k=2)", "", MORU_INT32, MORU_SHAPE(2), {2, 0}, MORU_SHAPE(2, 3), {.5, .1, .4, .1, .5, .4}, 0.5, {0}},
-    {"top_k_categorical_accuracy(k=2)", "", MORU_REAL, MORU_SHAPE(2, 3), {0, 0, 1, 1, 0, 0}, MORU_SHAPE(2, 3), {.5, .1, .4, .1, .5, .4}, 0.5, {0}},
+    {"binary_accuracy(threshold=0.4)", "", MORU_REAL, MORU_SHAPE(4), {1, 0, 1, 1}, MORU_SHAPE(4, 1), {.5, .45, .9, .51},
+     0.75, {0}},
+    {"sparse_top_k_categorical_accuracy(k=2)", "", MORU_INT32, MORU_SHAPE(2), {2, 0}, MORU_SHAPE(2, 3),
+     {.5, .1, .4, .1, .5, .4}, 0.5, {0}},
+    {"top_k_categorical_accuracy(k=2)", "", MORU_REAL, MORU_SHAPE(2, 3), {0, 0, 1, 1, 0, 0}, MORU_SHAPE(2, 3),
+     {.5, .1, .4, .1, .5, .4}, 0.5, {0}},
     {"mae", "", MORU_REAL, MORU_SHAPE(2), {1, 2}, MORU_SHAPE(2, 1), {1.5, 4}, 1.25, {0}},
     {"mean_squared_error", "", MORU_REAL, MORU_SHAPE(2), {1, 2}, MORU_SHAPE(2, 1), {1.5, 4}, 2.125, {0}},
     {"root_mean_squared_error", "", MORU_REAL, MORU_SHAPE(2, 1), {1, 2}, MORU_SHAPE(2, 1), {4, 6}, 3.5355339, {0}},

@@ -191,10 +191,12 @@ END_TEST
 START_TEST(test_json_of_keras)
 {
     moru_optimizer *o;
-    ck_assert_msg(moru_optimizer_from(&o, "{\"module\": \"keras.optimizers\", \"class_name\": \"Adam\", \"config\": {\"name\": "
-        "\"adam\", \"learning_rate\": 0.25, \"weight_decay\": null, \"clipnorm\": null, \"use_ema\": false, \"ema_momentum\": 0.99, "
-        "\"ema_overwrite_frequency\": null, \"loss_scale_factor\": null, \"gradient_accumulation_steps\": null, \"beta_1\": 0.8, "
-        "\"amsgrad\": false}, \"registered_name\": null}") == MORU_OK, "%s", moru_last_error());
+    ck_assert_msg(moru_optimizer_from(&o, "{\"module\": \"keras.optimizers\", \"class_name\": \"Adam\", \"config\": "
+                                          "{\"name\": "
+        "\"adam\", \"learning_rate\": 0.25, \"weight_decay\": null, \"clipnorm\": null, \"use_ema\": false, "
+        "\"ema_momentum\": 0.99, "
+        "\"ema_overwrite_frequency\": null, \"loss_scale_factor\": null, \"gradient_accumulation_steps\": null, "
+        "\"beta_1\": 0.8, \"amsgrad\": false}, \"registered_name\": null}") == MORU_OK, "%s", moru_last_error());
     const moru_adam_options *adam = o->options;
     ck_assert(adam->beta_1 == 0.8 && adam->beta_2 == 0.999 && adam->weight_decay == 0);
     ck_assert(moru_optimizer_learning_rate(o, 0) == 0.25);
@@ -206,9 +208,10 @@ START_TEST(test_json_of_keras)
                                       "\"momentum\": 0.5}}") == MORU_OK, "%s", moru_last_error());
     ck_assert(moru_optimizer_learning_rate(o, 0) == 0.5);
     moru_optimizer_free(o);
-    ck_assert_int_eq(moru_optimizer_from(&o, "{\"class_name\": \"Adam\", \"config\": {\"amsgrad\": true, \"use_ema\": true}}"),
-                     MORU_ERR_UNSUPPORTED);
-    ck_assert_msg(strstr(moru_last_error(), "amsgrad") && strstr(moru_last_error(), "use_ema"), "%s", moru_last_error());
+    ck_assert_int_eq(moru_optimizer_from(&o, "{\"class_name\": \"Adam\", \"config\": {\"amsgrad\": true, \"use_ema\": "
+                                             "true}}"), MORU_ERR_UNSUPPORTED);
+    ck_assert_msg(strstr(moru_last_error(), "amsgrad") && strstr(moru_last_error(), "use_ema"), "%s",
+                  moru_last_error());
     ck_assert_int_eq(moru_optimizer_from(&o, "{\"class_name\": \"Ftrl\", \"config\": {}}"), MORU_ERR_UNSUPPORTED);
     ck_assert_ptr_null(o);
 }
@@ -216,7 +219,8 @@ END_TEST
 
 START_TEST(test_bad_options)
 {
-    static const char *const bad[] = {"", "nadamax", "sgd(momentum=2)", "sgd(-1)", "adam(beta_1=1)", "adam(epsilon=-1)", "{",
+    static const char *const bad[] = {"", "nadamax", "sgd(momentum=2)", "sgd(-1)", "adam(beta_1=1)", "adam(epsilon=-1)",
+                                      "{",
         "adam(clipnorm=1, clipvalue=1)", "sgd(weight_decay=-1)", "sgd(learning_rate=\"no_schedule\")", "rmsprop(rho=2)",
         "adagrad(initial_accumulator_value=-1)", "{\"class_name\": \"SGD\", \"config\": {\"decay\": 0.1}}", "[]"};
     moru_optimizer *o;
@@ -263,7 +267,8 @@ static moru_tensor *batch_of(const moru_tensor *all, int k)
 {
     const moru_shape *s = moru_tensor_shape(all);
     int64_t n = s->dims[1] * s->dims[2];
-    return moru_tensor_from(MORU_REAL, MORU_SHAPE(s->dims[1], s->dims[2]), (const moru_real *)moru_tensor_const_data(all) + k * n);
+    return moru_tensor_from(MORU_REAL, MORU_SHAPE(s->dims[1], s->dims[2]),
+                            (const moru_real *)moru_tensor_const_data(all) + k * n);
 }
 
 static moru_optimizer *optimizer_of(const char *path, const char *name)
@@ -288,11 +293,13 @@ static void follow(const char *path, const char *name, const moru_tensor *xs, co
 {
     moru_model *m = moru_sequential("optimizer_mlp", moru_input(5), moru_dense(.units = 8, .activation = "tanh"),
                                     moru_dense(.units = 3));
-    ck_assert_msg(moru_compile(m, .optimizer = optimizer_of(path, name), .loss = "mse") == MORU_OK, "%s", moru_last_error());
+    ck_assert_msg(moru_compile(m, .optimizer = optimizer_of(path, name), .loss = "mse") == MORU_OK, "%s",
+                  moru_last_error());
     moru_tensor *losses = read(path, "%s/loss", name);
     for (int i = 0; i < 4; i++) {
         moru_tensor *init = read(path, "init/%d", i);
-        memcpy(moru_tensor_data(weight(m, i)), moru_tensor_data(init), (size_t)moru_tensor_size(init) * sizeof(moru_real));
+        memcpy(moru_tensor_data(weight(m, i)), moru_tensor_data(init),
+               (size_t)moru_tensor_size(init) * sizeof(moru_real));
         moru_tensor_free(init);
     }
     for (int k = 0; k < 3; k++) {
@@ -325,7 +332,8 @@ static void follow(const char *path, const char *name, const moru_tensor *xs, co
 
 START_TEST(test_steps_of_keras)
 {
-    static const char *const names[] = {"sgd", "sgd_momentum", "sgd_nesterov", "sgd_weight_decay", "sgd_clipnorm", "sgd_clipvalue",
+    static const char *const names[] = {"sgd", "sgd_momentum", "sgd_nesterov", "sgd_weight_decay", "sgd_clipnorm",
+                                        "sgd_clipvalue",
         "sgd_global_clipnorm", "adam", "adam_eps", "adam_schedule", "adamw", "rmsprop", "rmsprop_momentum",
         "rmsprop_centered", "adagrad"};
     char path[1024];

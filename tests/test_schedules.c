@@ -73,7 +73,8 @@ static void compare(const char *path, const char *name, const moru_tensor *steps
 START_TEST(test_trajectories_of_keras)
 {
     static const char *const names[] = {"cosine", "cosine_alpha", "cosine_restarts", "cosine_warmup", "exponential",
-        "exponential_staircase", "inverse_time", "inverse_time_staircase", "piecewise", "polynomial", "polynomial_cycle"};
+        "exponential_staircase", "inverse_time", "inverse_time_staircase", "piecewise", "polynomial",
+        "polynomial_cycle"};
     char path[1024];
     const char *shared = getenv("MORU_SHARED");
     moru_tensor *steps = NULL;

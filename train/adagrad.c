@@ -34,8 +34,8 @@ static const moru_field fields[] = {
     MORU_OPTIMIZER_COMMON_FIELDS(moru_adagrad_options),
 };
 static const moru_optimizer_rule rule = {.interleaved = true, .slots = slots, .step = step, .check = check};
-const moru_class moru_adagrad_class = {"Adagrad", "adagrad", "keras.optimizers", sizeof(moru_adagrad_options), &defaults,
-                                       fields, sizeof fields / sizeof *fields, &rule};
+const moru_class moru_adagrad_class = {"Adagrad", "adagrad", "keras.optimizers", sizeof(moru_adagrad_options),
+                                       &defaults, fields, sizeof fields / sizeof *fields, &rule};
 
 moru_optimizer *moru_adagrad_new(const moru_adagrad_options *options)
 {

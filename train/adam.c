@@ -1,5 +1,5 @@
-/* Adam: m += (1 - b1)(g - m); v += (1 - b2)(g^2 - v); w -= lr sqrt(1 - b2^t)/(1 - b1^t) m/(sqrt(v) + epsilon), t from 1.
- * AdamW is Adam that decays weights by default: w -= lr decay w before the step. */
+/* Adam: m += (1 - b1)(g - m); v += (1 - b2)(g^2 - v); w -= lr sqrt(1 - b2^t)/(1 - b1^t) m/(sqrt(v) + epsilon), with t
+ * from 1. AdamW is Adam that decays weights by default: w -= lr decay w before the step. */
 #include "train/optimizer.h"
 #include <moru/ops.h>
 
@@ -22,8 +22,8 @@ static moru_status check(const void *options, const char *where)
 {
     const moru_adam_options *o = options;
     if (!(o->beta_1 >= 0 && o->beta_1 < 1) || !(o->beta_2 >= 0 && o->beta_2 < 1))
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: beta_1 and beta_2 must lie in [0, 1), not be %g and %g", where, o->beta_1,
-                         o->beta_2);
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: beta_1 and beta_2 must lie in [0, 1), not be %g and %g", where,
+                         o->beta_1, o->beta_2);
     if (!(o->epsilon >= 0))
         return moru_fail(MORU_ERR_ARGUMENT, "%s: epsilon must not be negative", where);
     return MORU_OK;

@@ -24,7 +24,8 @@ void moru_callback_free(moru_callback *callback)
     free(callback);
 }
 
-moru_status moru_monitor_init(moru_monitor *monitor, const char *name, const char *mode, double min_delta, const char *where)
+moru_status moru_monitor_init(moru_monitor *monitor, const char *name, const char *mode, double min_delta,
+                              const char *where)
 {
     *monitor = (moru_monitor){.min_delta = fabs(min_delta)};
     if (!name || strlen(name) >= sizeof monitor->name)

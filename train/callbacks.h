@@ -14,7 +14,8 @@ typedef struct moru_monitor {
 } moru_monitor;
 
 /* mode NULL or "auto": by the name. */
-moru_status moru_monitor_init(moru_monitor *monitor, const char *name, const char *mode, double min_delta, const char *where);
+moru_status moru_monitor_init(moru_monitor *monitor, const char *name, const char *mode, double min_delta,
+                              const char *where);
 /* Value of the epoch; an error that lists what is logged if it isn't there. */
 moru_status moru_monitor_value(const moru_monitor *monitor, const moru_logs *logs, const char *where, double *value);
 /* Whether value is better than the best; it is the best from then on. A NaN never is. */

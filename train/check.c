@@ -45,7 +45,8 @@ static const char *print_sample(const moru_shape *wanted, char *text, size_t siz
     return moru_shape_print(&shape, text, size);
 }
 
-static moru_status check_input(const moru_model *model, int k, const moru_shape *sample, moru_dtype dtype, const char *where)
+static moru_status check_input(const moru_model *model, int k, const moru_shape *sample, moru_dtype dtype,
+                               const char *where)
 {
     const moru_node *input = model->inputs[k];
     char want[MORU_SHAPE_TEXT], got[MORU_SHAPE_TEXT];
@@ -59,7 +60,8 @@ static moru_status check_input(const moru_model *model, int k, const moru_shape 
 static moru_status check_counts(const moru_model *model, int n_inputs, int n_targets, const char *where)
 {
     if (model->n_inputs > MORU_MAX_FEATURES || model->n_outputs > MORU_MAX_FEATURES)
-        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: the model has more than %d inputs or outputs", where, MORU_MAX_FEATURES);
+        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: the model has more than %d inputs or outputs", where,
+                         MORU_MAX_FEATURES);
     if (n_inputs != model->n_inputs)
         return moru_fail(MORU_ERR_SHAPE, "%s: %d inputs a sample, the model has %d", where, n_inputs, model->n_inputs);
     if (n_targets >= 0 && n_targets != model->n_outputs)
@@ -105,8 +107,8 @@ static moru_status check_tensor(const moru_tensor *tensor, const char *what, int
     if (*batch < 0)
         *batch = tensor->shape.dims[0];
     if (tensor->shape.dims[0] != *batch)
-        return moru_fail(MORU_ERR_SHAPE, "%s %d holds %" PRId64 " samples, others %" PRId64, what, k, tensor->shape.dims[0],
-                         *batch);
+        return moru_fail(MORU_ERR_SHAPE, "%s %d holds %" PRId64 " samples, others %" PRId64, what, k,
+                         tensor->shape.dims[0], *batch);
     return MORU_OK;
 }
 
@@ -229,8 +231,8 @@ moru_status moru_check_values(const moru_training *training, const moru_dataset 
     if (sample >= 0)
         snprintf(which, sizeof which, "sample %" PRId64, sample);
     if (f.label)
-        return moru_fail(MORU_ERR_RANGE, "%s: %s has the label %.0f, the model's classes are 0 to %" PRId64, name, which,
-                         f.value, moru_loss_classes(&training->losses[f.feature],
+        return moru_fail(MORU_ERR_RANGE, "%s: %s has the label %.0f, the model's classes are 0 to %" PRId64, name,
+                         which, f.value, moru_loss_classes(&training->losses[f.feature],
                                                     &training->model->outputs[f.feature]->shape) - 1);
     const char *what = isnan(f.value) ? "a NaN" : "an infinity";
     if (f.target)

@@ -26,7 +26,8 @@ static moru_status parse_losses(moru_training *t, const moru_compile_options *op
     }
     for (int k = t->n_outputs; k < MORU_MAX_OUTPUTS; k++)
         if (options->losses[k])
-            return moru_fail(MORU_ERR_ARGUMENT, "compile: loss %d is given, but the model has %d outputs", k, t->n_outputs);
+            return moru_fail(MORU_ERR_ARGUMENT, "compile: loss %d is given, but the model has %d outputs", k,
+                             t->n_outputs);
     return MORU_OK;
 }
 
@@ -37,7 +38,7 @@ static const char *add_name(moru_training *t, const char *output, const char *na
     return moru_arena_strdup(&t->arena, text);
 }
 
-/* Names as Keras gives them: an output's name stands before those of its loss and metrics if there are several outputs. */
+/* Names as Keras gives them: of several outputs, each one's name stands before those of its loss and metrics. */
 static moru_status name_logs(moru_training *t)
 {
     int per_output = t->n_metrics + (t->n_outputs > 1), n = 0;
@@ -50,7 +51,8 @@ static moru_status name_logs(moru_training *t)
         t->log_names[n++] = add_name(t, moru_output_name(t->model, k), "loss");
     for (int k = 0; k < t->n_outputs; k++)
         for (int i = 0; i < t->n_metrics; i++)
-            t->log_names[n++] = add_name(t, t->n_outputs > 1 ? moru_output_name(t->model, k) : NULL, t->metrics[i].name);
+            t->log_names[n++] = add_name(t, t->n_outputs > 1 ? moru_output_name(t->model, k) : NULL,
+                                         t->metrics[i].name);
     for (int k = 0; k < t->n_logs; k++)
         if (!t->log_names[k] || !(t->log_names[t->n_logs + k] = add_name(t, "val", t->log_names[k])))
             return moru_fail(MORU_ERR_MEMORY, "no memory to compile the model");

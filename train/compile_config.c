@@ -88,7 +88,9 @@ static moru_status spec_of(reading *r, json_t *value, const char *what, const ch
 /* Item of output k, in a list or in an object by the outputs' names. */
 static json_t *item_of(const reading *r, json_t *value, int k)
 {
-    return json_is_array(value) ? json_array_get(value, (size_t)k) : json_object_get(value, moru_output_name(r->model, k));
+    if (json_is_array(value))
+        return json_array_get(value, (size_t)k);
+    return json_object_get(value, moru_output_name(r->model, k));
 }
 
 static bool is_collection(json_t *value)

@@ -68,8 +68,8 @@ static moru_status on_train_begin(void *self, moru_model *model)
 {
     early_stopping *e = self;
     if (e->status != MORU_OK)
-        return moru_fail(e->status, "early stopping: its options are wrong: monitor must name a logged value, mode be auto, "
-                         "min or max");
+        return moru_fail(e->status, "early stopping: its options are wrong: monitor must name a logged value, mode be "
+                                    "auto, min or max");
     e->monitor = e->start;
     e->wait = 0;
     return e->options.restore_best_weights ? make_best(e, model) : MORU_OK;
@@ -118,7 +118,8 @@ moru_callback *moru_early_stopping_new(const moru_early_stopping_options *option
         return NULL;
     }
     e->options = options ? *options : defaults;
-    e->status = moru_monitor_init(&e->start, e->options.monitor, e->options.mode, e->options.min_delta, "early stopping");
+    e->status = moru_monitor_init(&e->start, e->options.monitor, e->options.mode, e->options.min_delta,
+                                  "early stopping");
     *c = (moru_callback){.self = e, .on_train_begin = on_train_begin, .on_epoch_end = on_epoch_end,
                          .on_train_end = on_train_end, .free = free_self};
     return c;

@@ -53,14 +53,15 @@ static moru_status run_batches(moru_training *t, const moru_dataset *data, moru_
     }
 }
 
-moru_status moru_evaluate_into(moru_training *training, const moru_dataset *data, int64_t batch_size, int threads, int first,
-                               moru_logs *logs)
+moru_status moru_evaluate_into(moru_training *training, const moru_dataset *data, int64_t batch_size, int threads,
+                               int first, moru_logs *logs)
 {
     moru_step_key key = {.kind = MORU_STEP_EVALUATE, .threads = threads};
     moru_sums sums = {{0}, 0};
     moru_loader *loader = NULL;
     if (batch_size < 0)
-        return moru_fail(MORU_ERR_ARGUMENT, "evaluate: the batch size must be positive, not %lld", (long long)batch_size);
+        return moru_fail(MORU_ERR_ARGUMENT, "evaluate: the batch size must be positive, not %lld",
+                         (long long)batch_size);
     MORU_TRY(moru_check_dataset(training, data, &key));
     MORU_TRY(moru_loader_new(&loader, data, &(moru_loader_options){.batch_size = batch_size ? batch_size : 32}));
     moru_status status = run_batches(training, data, &key, loader, &sums);

@@ -63,8 +63,8 @@ static moru_status split(fitting *f, double share)
     moru_dataset_describe(f->data, &info);
     int64_t at = (int64_t)floor((double)info.size * (1 - share));
     if (!(share > 0 && share < 1) || at < 1 || at >= info.size)
-        return moru_fail(MORU_ERR_ARGUMENT, "fit: a validation_split of %g leaves nothing to train or to validate on, of %lld "
-                         "samples", share, (long long)info.size);
+        return moru_fail(MORU_ERR_ARGUMENT, "fit: a validation_split of %g leaves nothing to train or to validate on, "
+                                            "of %lld samples", share, (long long)info.size);
     MORU_TRY(moru_dataset_slice(&f->parts[0], f->data, 0, at));
     MORU_TRY(moru_dataset_slice(&f->parts[1], f->data, at, info.size));
     f->data = f->parts[0];
@@ -79,7 +79,8 @@ static moru_status begin(fitting *f)
     f->epochs = o->epochs ? o->epochs : 1;
     f->batch_size = o->batch_size ? o->batch_size : 32;
     if (f->epochs < 1 || o->initial_epoch < 0 || f->batch_size < 1 || o->steps_per_epoch < 0)
-        return moru_fail(MORU_ERR_ARGUMENT, "fit: epochs (%d) and batch_size (%lld) must be positive, initial_epoch (%d) and "
+        return moru_fail(MORU_ERR_ARGUMENT, "fit: epochs (%d) and batch_size (%lld) must be positive, initial_epoch "
+                                            "(%d) and "
                          "steps_per_epoch (%lld) not negative", f->epochs, (long long)f->batch_size, o->initial_epoch,
                          (long long)o->steps_per_epoch);
     if (!f->data)
@@ -87,7 +88,8 @@ static moru_status begin(fitting *f)
     f->validation = o->validation;
     if (o->validation_split != 0)
         MORU_TRY(split(f, o->validation_split));
-    f->key = (moru_step_key){.kind = MORU_STEP_TRAIN, .threads = o->threads, .seed = o->seed, .unguarded = o->no_nan_check};
+    f->key = (moru_step_key){.kind = MORU_STEP_TRAIN, .threads = o->threads, .seed = o->seed,
+                             .unguarded = o->no_nan_check};
     MORU_TRY(moru_check_dataset(f->training, f->data, &f->key));
     if (f->validation)
         MORU_TRY(moru_check_dataset(f->training, f->validation, &(moru_step_key){.kind = MORU_STEP_EVALUATE}));
@@ -187,7 +189,8 @@ moru_status moru_fit_with(moru_model *model, const moru_dataset *data, const mor
     return status;
 }
 
-moru_status moru_train_on_batch(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets, double *loss)
+moru_status moru_train_on_batch(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets,
+                                double *loss)
 {
     moru_training *t;
     moru_step *step;

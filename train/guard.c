@@ -1,5 +1,5 @@
-/* require_finite: what keeps parameters from a NaN. The learning rate goes through it, so that every optimizer step comes
- * after the check of the loss. */
+/* require_finite: what keeps parameters from a NaN. The learning rate goes through it, so that every optimizer step
+ * comes after the check of the loss. */
 #include <math.h>
 #include <string.h>
 

@@ -73,7 +73,8 @@ static void fail_pair(moru_node *target, moru_node *prediction, const char *op, 
 {
     char t[MORU_SHAPE_TEXT], p[MORU_SHAPE_TEXT];
     moru_graph_fail(target->graph, MORU_ERR_SHAPE, "%s: the targets' shape %s doesn't fit the output's %s: %s", op,
-                    moru_shape_print(&target->shape, t, sizeof t), moru_shape_print(&prediction->shape, p, sizeof p), wanted);
+                    moru_shape_print(&target->shape, t, sizeof t),
+                    moru_shape_print(&prediction->shape, p, sizeof p), wanted);
 }
 
 moru_pair moru_pair_equal(moru_node *target, moru_node *prediction, const char *op)
@@ -172,7 +173,7 @@ static moru_node *kl_divergence(const loss_options *o, moru_node *t, moru_node *
     return moru_mul(target, moru_log(moru_div(target, prediction)));
 }
 
-/* From logits z: max(z, 0) - z t + log(1 + exp(-|z|)); from probabilities: -(t log p + (1 - t) log(1 - p)), p clipped */
+/* From logits z: max(z, 0) - z t + log(1 + exp(-|z|)); from probabilities: -(t log p + (1 - t) log(1 - p)), clipped */
 static moru_node *binary_crossentropy(const loss_options *o, moru_node *t, moru_node *p, const char *name)
 {
     moru_node *logits = moru_logits_of(p, "sigmoid");
@@ -231,10 +232,10 @@ static const moru_field sparse_fields[] = {MORU_FIELD(loss_options, from_logits,
                                            MORU_FIELD(loss_options, reduction, MORU_FIELD_TEXT),
                                            MORU_FIELD_DROPPED("axis")};
 
-#define LOSS(function, class_text, alias_text, fields, last_axis, is_sparse)                                         \
-    static const loss_rule function##_rule = {function, last_axis, is_sparse};                                       \
-    static const moru_class function##_class = {class_text, alias_text, "keras.losses", sizeof(loss_options), &defaults, \
-                                                fields, sizeof fields / sizeof *fields, &function##_rule};
+#define LOSS(function, class_text, alias_text, fields, last_axis, is_sparse)                                \
+    static const loss_rule function##_rule = {function, last_axis, is_sparse};                              \
+    static const moru_class function##_class = {class_text, alias_text, "keras.losses", sizeof(loss_options),\
+                                                &defaults, fields, sizeof fields / sizeof *fields, &function##_rule};
 LOSS(squared_error, "MeanSquaredError", "mean_squared_error", plain_fields, LAST_MEAN, false)
 LOSS(absolute_error, "MeanAbsoluteError", "mean_absolute_error", plain_fields, LAST_MEAN, false)
 LOSS(huber, "Huber", "huber", huber_fields, LAST_MEAN, false)
@@ -281,7 +282,8 @@ static moru_status check(const loss_options *o, const char *where)
         return moru_fail(MORU_ERR_UNSUPPORTED, "%s: reduction must be sum_over_batch_size, mean or sum, not %s", where,
                          o->reduction ? o->reduction : "null");
     if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1))
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: label_smoothing must lie in [0, 1], not be %g", where, o->label_smoothing);
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: label_smoothing must lie in [0, 1], not be %g", where,
+                         o->label_smoothing);
     if (!(o->delta > 0))
         return moru_fail(MORU_ERR_ARGUMENT, "%s: delta must be positive, not %g", where, o->delta);
     if (o->axis != -1)

@@ -11,15 +11,12 @@ typedef struct moru_loss {
     const char *spec;      /* as it was given, name(arguments) turned into JSON */
 } moru_loss;
 
-/* Losses that take class numbers and those that take one vector a sample want other targets, which "accuracy" follows. */
-typedef enum moru_loss_kind { MORU_LOSS_PLAIN, MORU_LOSS_SPARSE } moru_loss_kind;
-
-/* A target and a prediction brought to one rank, as Keras does: one of them may lack, or have, a last axis of size 1. */
+/* A target and a prediction brought to one rank: a last axis of size 1 that only one has comes or goes, as in Keras. */
 typedef struct moru_pair { moru_node *target, *prediction; } moru_pair;
 
 /* Everything lies in arena. */
 moru_status moru_loss_parse(moru_arena *arena, const char *spec, const char *where, moru_loss *loss);
-/* One loss a sample (elements of the sample's other axes included), before the reduction. Mismatched shapes fail the graph. */
+/* Losses before the reduction: all axes but the last. Mismatched shapes fail the graph. */
 moru_node *moru_loss_values(const moru_loss *loss, moru_node *target, moru_node *prediction);
 /* The scalar loss. */
 moru_node *moru_loss_apply(const moru_loss *loss, moru_node *target, moru_node *prediction);

@@ -63,7 +63,8 @@ static moru_node *top_k_categorical_accuracy(const metric_options *o, moru_node 
     return in_top_k(moru_argmax(pair.target, -1), pair.prediction, o->k);
 }
 
-static moru_node *sparse_top_k_categorical_accuracy(const metric_options *o, moru_node *t, moru_node *p, const char *name)
+static moru_node *sparse_top_k_categorical_accuracy(const metric_options *o, moru_node *t, moru_node *p,
+                                                    const char *name)
 {
     return in_top_k(moru_pair_labels(t, p, name), scores(p), o->k);
 }
@@ -83,10 +84,10 @@ static const moru_field binary_fields[] = {MORU_FIELD(metric_options, threshold,
 static const moru_field top_k_fields[] = {MORU_FIELD(metric_options, k, MORU_FIELD_INT),
                                           MORU_FIELD(metric_options, name, MORU_FIELD_TEXT)};
 
-#define METRIC(function, class_text, fields)                                                                       \
-    static const metric_rule function##_rule = {function};                                                         \
-    static const moru_class function##_class = {class_text, #function, "keras.metrics", sizeof(metric_options), &defaults, \
-                                                fields, sizeof fields / sizeof *fields, &function##_rule};
+#define METRIC(function, class_text, fields)                                                                \
+    static const metric_rule function##_rule = {function};                                                  \
+    static const moru_class function##_class = {class_text, #function, "keras.metrics", sizeof(metric_options),\
+                                                &defaults, fields, sizeof fields / sizeof *fields, &function##_rule};
 METRIC(binary_accuracy, "BinaryAccuracy", binary_fields)
 METRIC(categorical_accuracy, "CategoricalAccuracy", plain_fields)
 METRIC(sparse_categorical_accuracy, "SparseCategoricalAccuracy", plain_fields)

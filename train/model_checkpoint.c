@@ -20,7 +20,8 @@ static moru_status on_train_begin(void *self, moru_model *model)
     checkpoint *c = self;
     (void)model;
     if (c->status != MORU_OK)
-        return moru_fail(c->status, "checkpoint: its options are wrong: it needs a path, and mode must be auto, min or max");
+        return moru_fail(c->status, "checkpoint: its options are wrong: it needs a path, and mode must be auto, min "
+                                    "or max");
     return MORU_OK;
 }
 
@@ -52,9 +53,11 @@ moru_callback *moru_model_checkpoint_with(const moru_model_checkpoint_options *o
     strcpy(c->path, path);
     c->save = save;
     c->best_only = options && options->save_best_only;
-    c->status = !path[0] ? MORU_ERR_ARGUMENT
-              : c->best_only ? moru_monitor_init(&c->monitor, options->monitor, options->mode, 0, "checkpoint") : MORU_OK;
-    *callback = (moru_callback){.self = c, .on_train_begin = on_train_begin, .on_epoch_end = on_epoch_end, .free = free};
+    c->status = path[0] ? MORU_OK : MORU_ERR_ARGUMENT;
+    if (path[0] && c->best_only)
+        c->status = moru_monitor_init(&c->monitor, options->monitor, options->mode, 0, "checkpoint");
+    *callback = (moru_callback){.self = c, .on_train_begin = on_train_begin, .on_epoch_end = on_epoch_end,
+                                .free = free};
     return callback;
 }
 

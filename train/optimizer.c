@@ -26,10 +26,11 @@ static moru_status check_common(moru_optimizer_options *o, const char *where)
     if (!isfinite(o->learning_rate) || o->learning_rate < 0)
         return moru_fail(MORU_ERR_ARGUMENT, "%s: learning_rate must be a number >= 0, not %g", where, o->learning_rate);
     if (!(o->weight_decay >= 0) || !(o->clipnorm >= 0) || !(o->clipvalue >= 0) || !(o->global_clipnorm >= 0))
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: weight_decay, clipnorm, clipvalue and global_clipnorm must not be negative",
-                         where);
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: weight_decay, clipnorm, clipvalue and global_clipnorm must not be "
+                                            "negative", where);
     if ((o->clipnorm > 0) + (o->clipvalue > 0) + (o->global_clipnorm > 0) > 1)
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: only one of clipnorm, clipvalue and global_clipnorm can be set", where);
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: only one of clipnorm, clipvalue and global_clipnorm can be set",
+                         where);
     return MORU_OK;
 }
 
@@ -133,7 +134,8 @@ static moru_status from_keras2(json_t *config, const char *where)
         json_object_set(config, "learning_rate", rate);
     json_object_del(config, "lr");
     if (decay && json_number_value(decay) != 0)
-        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: the option decay isn't supported; InverseTimeDecay does the same", where);
+        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: the option decay isn't supported; InverseTimeDecay does the same",
+                         where);
     json_object_del(config, "decay");
     return MORU_OK;
 }

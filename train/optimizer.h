@@ -37,8 +37,15 @@ extern const moru_class moru_sgd_class, moru_adam_class, moru_adamw_class, moru_
 
 /* For the constructors: copies options; NULL only when out of memory, other mistakes are kept in the optimizer. */
 moru_optimizer *moru_optimizer_new(const moru_class *class_, const void *options);
-static inline const moru_optimizer_rule *moru_optimizer_rule_of(const moru_optimizer *o) { return o->class_->functions; }
-static inline const moru_optimizer_options *moru_optimizer_common(const moru_optimizer *o) { return o->options; }
+static inline const moru_optimizer_rule *moru_optimizer_rule_of(const moru_optimizer *o)
+{
+    return o->class_->functions;
+}
+
+static inline const moru_optimizer_options *moru_optimizer_common(const moru_optimizer *o)
+{
+    return o->options;
+}
 
 /* The Keras object {"module","class_name","config","registered_name"}: new reference, NULL when out of memory. */
 json_t *moru_optimizer_to_json(const moru_optimizer *optimizer);

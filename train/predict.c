@@ -29,13 +29,14 @@ static moru_status keep(const moru_step *step, int n_outputs, int64_t done, int6
         }
         size_t each = sample_bytes(out->dtype, &out->shape);
         if (out->size > 0)
-            memcpy((char *)outputs[k]->data + (size_t)done * each, out->data, (size_t)out->size * moru_dtype_size(out->dtype));
+            memcpy((char *)outputs[k]->data + (size_t)done * each, out->data,
+                   (size_t)out->size * moru_dtype_size(out->dtype));
     }
     return MORU_OK;
 }
 
-static moru_status run_batches(moru_training *t, moru_step_key *key, const moru_step_data *all, int64_t n, int64_t batch,
-                               moru_tensor **outputs)
+static moru_status run_batches(moru_training *t, moru_step_key *key, const moru_step_data *all, int64_t n,
+                               int64_t batch, moru_tensor **outputs)
 {
     int64_t done = 0;
     do { /* once even for no samples, which tells the outputs' shapes */
@@ -64,7 +65,8 @@ moru_status moru_predict(moru_model *model, moru_tensor *const *inputs, moru_ten
     if (moru_model_status(model) != MORU_OK)
         return moru_fail(moru_model_status(model), "%s", moru_model_error(model));
     if (batch_size < 0)
-        return moru_fail(MORU_ERR_ARGUMENT, "predict: the batch size must be positive, not %lld", (long long)batch_size);
+        return moru_fail(MORU_ERR_ARGUMENT, "predict: the batch size must be positive, not %lld",
+                         (long long)batch_size);
     if (model->n_outputs < 1)
         return moru_fail(MORU_ERR_STATE, "predict: the model \"%s\" has no outputs", moru_model_name(model));
     MORU_TRY(moru_check_tensors(model, inputs, NULL, -1, &key, &data));

@@ -1,5 +1,5 @@
-/* RMSprop: v = rho v + (1 - rho) g^2; w -= lr g/sqrt(v + epsilon). Centered: a = rho a + (1 - rho) g, and v - a^2 stands in
- * the root. With momentum: m = mu m + the increment; w -= m. */
+/* RMSprop: v = rho v + (1 - rho) g^2; w -= lr g/sqrt(v + epsilon). Centered: a = rho a + (1 - rho) g, and v - a^2
+ * stands in the root. With momentum: m = mu m + the increment; w -= m. */
 #include "train/optimizer.h"
 #include <moru/ops.h>
 
@@ -30,8 +30,8 @@ static moru_status check(const void *options, const char *where)
 {
     const moru_rmsprop_options *o = options;
     if (!(o->rho >= 0 && o->rho <= 1) || !(o->momentum >= 0 && o->momentum <= 1) || !(o->epsilon >= 0))
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: rho (%g) and momentum (%g) must lie in [0, 1], epsilon not be negative",
-                         where, o->rho, o->momentum);
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: rho (%g) and momentum (%g) must lie in [0, 1], epsilon not be "
+                                            "negative", where, o->rho, o->momentum);
     return MORU_OK;
 }
 
@@ -46,8 +46,8 @@ static const moru_field fields[] = {
     MORU_OPTIMIZER_COMMON_FIELDS(moru_rmsprop_options),
 };
 static const moru_optimizer_rule rule = {.interleaved = false, .slots = slots, .step = step, .check = check};
-const moru_class moru_rmsprop_class = {"RMSprop", "rmsprop", "keras.optimizers", sizeof(moru_rmsprop_options), &defaults,
-                                       fields, sizeof fields / sizeof *fields, &rule};
+const moru_class moru_rmsprop_class = {"RMSprop", "rmsprop", "keras.optimizers", sizeof(moru_rmsprop_options),
+                                       &defaults, fields, sizeof fields / sizeof *fields, &rule};
 
 moru_optimizer *moru_rmsprop_new(const moru_rmsprop_options *options)
 {

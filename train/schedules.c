@@ -90,7 +90,7 @@ static const moru_field polynomial_fields[] = {
     MORU_FIELD(polynomial_options, cycle, MORU_FIELD_BOOL),
 };
 
-/* cosine: a ((1 - alpha) (1 + cos(pi t/n))/2 + alpha), t <= n; warmup_target given: first a straight line from a to it */
+/* cosine: a ((1 - alpha) (1 + cos(pi t/n))/2 + alpha), t <= n; with warmup_target first a straight line to it */
 typedef struct cosine_options {
     double initial_learning_rate, decay_steps, alpha, warmup_target, warmup_steps;
 } cosine_options;
@@ -197,10 +197,10 @@ static const moru_field piecewise_fields[] = {
     MORU_FIELD(piecewise_options, values, MORU_FIELD_REALS),
 };
 
-#define SCHEDULE(id, class_text, alias_text, family, function, check_function)                                      \
-    static const schedule_rule id##_rule = {function, check_function};                                              \
-    static const moru_class id##_class = {class_text, alias_text, "keras.optimizers.schedules", sizeof(family##_options), \
-                                          &family##_defaults, family##_fields,                                      \
+#define SCHEDULE(id, class_text, alias_text, family, function, check_function)                              \
+    static const schedule_rule id##_rule = {function, check_function};                                      \
+    static const moru_class id##_class = {class_text, alias_text, "keras.optimizers.schedules",             \
+                                          sizeof(family##_options), &family##_defaults, family##_fields,    \
                                           sizeof family##_fields / sizeof *family##_fields, &id##_rule};
 SCHEDULE(exponential, "ExponentialDecay", "exponential_decay", decay, exponential, check_decay)
 SCHEDULE(inverse_time, "InverseTimeDecay", "inverse_time_decay", decay, inverse_time, check_decay)

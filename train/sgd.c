@@ -14,7 +14,8 @@ static moru_node *step(const void *options, moru_node *param, moru_node *grad, m
 {
     const moru_sgd_options *o = options;
     (void)step;
-    return moru_sgd_step(param, grad, o->momentum != 0 ? slots[0] : NULL, lr, o->momentum, o->nesterov, o->weight_decay);
+    return moru_sgd_step(param, grad, o->momentum != 0 ? slots[0] : NULL, lr, o->momentum, o->nesterov,
+                         o->weight_decay);
 }
 
 static moru_status check(const void *options, const char *where)

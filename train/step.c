@@ -13,7 +13,8 @@
 /* ---- graph ---- */
 
 /* The graph gets the model's symbols first and in order, so that sizes in attributes of copied ops mean the same. */
-moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, const moru_step_key *key, moru_node **nodes)
+moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, const moru_step_key *key,
+                                   moru_node **nodes)
 {
     int64_t batch = model->inputs[0]->shape.dims[0];
     for (int k = 0; k < model->graph->n_symbols; k++)
@@ -28,7 +29,8 @@ moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, c
         snprintf(name, sizeof name, key->n_targets > 1 ? "target%d" : "target", k);
         nodes[model->n_inputs + k] = moru_placeholder(graph, name, key->target_dtypes[k], shape);
     }
-    return moru_graph_status(graph) == MORU_OK ? MORU_OK : moru_fail(moru_graph_status(graph), "%s", moru_graph_error(graph));
+    moru_status status = moru_graph_status(graph);
+    return status == MORU_OK ? status : moru_fail(status, "%s", moru_graph_error(graph));
 }
 
 moru_node *moru_step_loss(moru_node *const *outputs, moru_node *const *targets, int n, const moru_loss *losses,
@@ -76,7 +78,8 @@ static void step_parameter(const moru_training *t, const moru_trained *trained, 
     moru_graph_push_name(param->graph, trained->weight->path);
     for (int k = 0; k < t->n_slots_each; k++)
         slots[k] = moru_variable_from(param->graph, "slot", t->slots[trained->slot[k]]);
-    moru_node *stepped = moru_optimizer_rule_of(t->optimizer)->step(t->optimizer->options, param, grad, slots, lr, count);
+    moru_node *stepped = moru_optimizer_rule_of(t->optimizer)->step(t->optimizer->options, param, grad, slots, lr,
+                                                                    count);
     moru_graph_pop_name(param->graph);
     if (moru_node_failed(stepped))
         return;
@@ -110,9 +113,10 @@ static moru_status build_updates(const moru_training *t, moru_step *step, const 
             moru_optimizer_clip(t->optimizer, grads, n);
         for (int i = 0; status == MORU_OK && i < n; i++)
             step_parameter(t, &t->trained[which[i]], params[i], grads[i], lr, count, u);
-        for (int i = 0; i < trace->n_updates; i++)
-            add_update(u, trace->update_variables[i], step->key.unguarded ? trace->update_values[i]
-                                                                          : moru_require_finite(trace->update_values[i], loss));
+        for (int i = 0; i < trace->n_updates; i++) {
+            moru_node *value = trace->update_values[i];
+            add_update(u, trace->update_variables[i], step->key.unguarded ? value : moru_require_finite(value, loss));
+        }
     }
     free(params);
     free(which);
@@ -183,7 +187,8 @@ static moru_status build_rest(const moru_training *t, moru_step *step, moru_node
         return compile_step(step, &(updates){NULL});
     int capacity = t->n_trained * (1 + t->n_slots_each) + trace->n_updates + 1;
     updates u = {calloc((size_t)capacity, sizeof *u.variables), calloc((size_t)capacity, sizeof *u.values), 0};
-    moru_status status = u.variables && u.values ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "no memory for the training step");
+    moru_status status = u.variables && u.values ? MORU_OK
+                                                 : moru_fail(MORU_ERR_MEMORY, "no memory for the training step");
     if (status == MORU_OK && moru_graph_status(step->graph) == MORU_OK)
         status = build_updates(t, step, trace, &u);
     if (status == MORU_OK)
@@ -296,8 +301,8 @@ static moru_status check_weights(const moru_training *t)
     for (int i = 0; i < t->n_trained; i++) {
         const moru_tensor *w = t->trained[i].weight->tensor;
         if (!kernels->all_finite(w->data, w->size, 1))
-            return moru_fail(MORU_ERR_NUMERIC, "the weight \"%s\" isn't finite after %lld steps", t->trained[i].weight->path,
-                             (long long)t->iteration);
+            return moru_fail(MORU_ERR_NUMERIC, "the weight \"%s\" isn't finite after %lld steps",
+                             t->trained[i].weight->path, (long long)t->iteration);
     }
     return MORU_OK;
 }
@@ -309,7 +314,8 @@ static moru_status explain(const moru_training *t, moru_step *step, const moru_s
     int n = step->key.n_inputs + step->key.n_targets;
     MORU_TRY(check_weights(t));
     moru_status status = moru_program_new(&program, &(moru_program_options){
-        .inputs = step->placeholders, .input_shapes = step->shapes, .n_inputs = n, .outputs = step->outputs, .n_outputs = 1,
+        .inputs = step->placeholders, .input_shapes = step->shapes, .n_inputs = n,
+        .outputs = step->outputs, .n_outputs = 1,
         .threads = step->key.threads, .seed = step->key.seed, .check_finite = true, .without = MORU_PASS_FUSE});
     if (status == MORU_OK)
         status = bind(step, program, data, n);

@@ -46,7 +46,8 @@ void moru_step_set_batch(moru_step_key *key, int64_t batch);
 moru_node *moru_require_finite(moru_node *x, moru_node *scalar);
 
 /* Makes the model's inputs and n targets as placeholders of a new graph with the model's open sizes. */
-moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, const moru_step_key *key, moru_node **nodes);
+moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, const moru_step_key *key,
+                                   moru_node **nodes);
 /* Sum of the weighted losses; each output's own goes to values (may be NULL). */
 moru_node *moru_step_loss(moru_node *const *outputs, moru_node *const *targets, int n, const moru_loss *losses,
                           const double *weights, moru_node **values);
