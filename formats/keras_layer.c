@@ -62,7 +62,8 @@ static moru_layer *make(const moru_layer_class *class_, json_t *config, const ch
     json_t *trainable = json_object_get(config, "trainable");
     common.name = json_string_value(json_object_get(config, "name"));
     common.trainable = !json_is_false(trainable);
-    memcpy(options, &common, sizeof common);
+    memcpy(options, &common.name, sizeof common.name); /* one by one: a class's own option may lie in the padding */
+    memcpy(options + offsetof(struct common, trainable), &common.trainable, sizeof common.trainable);
     layer = moru_layer_new(class_, options);
     if (!layer || layer->status != MORU_OK) {
         moru_listing_add(faults, layer ? layer->status : MORU_ERR_MEMORY, "%s: %s", path,
