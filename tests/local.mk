@@ -9,6 +9,7 @@ unit_tests = \
     tests/test_kernels_conv \
     tests/test_kernels_gemm \
     tests/test_kernels_math \
+    tests/test_kernels_norm \
     tests/test_kernels_pool \
     tests/test_kernels_reduce \
     tests/test_layers \
@@ -16,6 +17,7 @@ unit_tests = \
     tests/test_models \
     tests/test_optimizers \
     tests/test_ops_shapes \
+    tests/test_ops_shapes2 \
     tests/test_ops_values \
     tests/test_program \
     tests/test_schedules \
