@@ -6,6 +6,7 @@
 
 #include <moru/dataset.h>
 #include <moru/model.h>
+#include <moru/program.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -63,6 +64,8 @@ typedef struct moru_compile_options {
 #define moru_compile(model, ...) moru_compile_with((model), &(const moru_compile_options){__VA_ARGS__})
 MORU_API moru_status moru_compile_with(moru_model *model, const moru_compile_options *options);
 MORU_API moru_optimizer *moru_model_optimizer(moru_model *model); /**< NULL: not compiled */
+/** Optimizer steps done since the model was compiled, those before it was saved and loaded included. */
+MORU_API int64_t moru_model_iterations(const moru_model *model);
 
 /** What is known after an epoch, or a batch, of training. */
 #define MORU_MAX_LOGS 24
@@ -144,6 +147,10 @@ MORU_API moru_status moru_evaluate_with(moru_model *model, const moru_dataset *d
                                         const moru_evaluate_options *options);
 /** One optimizer step on given tensors (batch first); *loss may be NULL. */
 MORU_API moru_status moru_train_on_batch(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets, double *loss);
+/** The program that moru_train_on_batch() (training) or moru_predict() runs for a batch of these shapes: for reports and
+ *  profiles. It belongs to the model and is kept until the model is compiled anew or others have taken its place. */
+MORU_API moru_status moru_model_program(moru_model *model, bool training, moru_tensor *const *inputs,
+                                        moru_tensor *const *targets, moru_program **program);
 /** Inference over n samples in batches: outputs[k] is a new tensor of the caller's. threads 0: as OpenMP would choose. */
 MORU_API moru_status moru_predict(moru_model *model, moru_tensor *const *inputs, moru_tensor **outputs, int64_t batch_size,
                                   int threads);

@@ -1,0 +1,94 @@
+/* moru gradients: loss and its gradients for every trainable variable. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/inputs.h"
+#include "tools/source.h"
+
+typedef struct work {
+    source src;
+    moru_tensor *inputs[MORU_MAX_OUTPUTS], *targets[MORU_MAX_OUTPUTS], **gradients;
+    const char **paths;
+    char **names;
+    moru_h5_item *items;
+    char *loss;                 /* the file's attribute */
+    int n;
+} work;
+
+static moru_status write(const work *w, double loss, const char *path)
+{
+    moru_real number = (moru_real)loss;
+    moru_tensor *scalar = moru_tensor_from(MORU_REAL, MORU_SCALAR_SHAPE, &number);
+    moru_status status = scalar ? MORU_OK : MORU_ERR_MEMORY;
+    for (int i = 0; i < w->n && status == MORU_OK; i++) {
+        size_t size = strlen(w->paths[i]) + sizeof "gradients/";
+        if (!(w->names[i] = malloc(size)))
+            status = moru_op_error(MORU_ERR_MEMORY, "%s: no memory", path);
+        else
+            snprintf(w->names[i], size, "gradients/%s", w->paths[i]);
+        w->items[i + 1] = (moru_h5_item){w->names[i], w->gradients[i]};
+    }
+    w->items[0] = (moru_h5_item){"loss", scalar};
+    if (status == MORU_OK)
+        status = moru_h5_write(path, w->items, w->n + 1);
+    moru_tensor_free(scalar);
+    return status;
+}
+
+static moru_status compute(work *w, const settings *s)
+{
+    double loss;
+    moru_status status = source_open(&w->src, s, false);
+    if (status == MORU_OK && w->src.zoo && !s->loss)
+        status = source_compile(&w->src, s, 1);
+    if (status == MORU_OK)
+        status = inputs_read(w->src.model, s->input, w->inputs);
+    if (status == MORU_OK)
+        status = targets_read(w->src.model, s->input, w->targets);
+    if (status == MORU_OK && !s->loss)
+        status = moru_h5_attribute(&w->loss, s->input, "/", "loss");
+    if (status != MORU_OK)
+        return status;
+    w->n = moru_model_gradient_count(w->src.model);
+    w->gradients = calloc((size_t)w->n + 1, sizeof *w->gradients);
+    w->paths = calloc((size_t)w->n + 1, sizeof *w->paths);
+    w->names = calloc((size_t)w->n + 1, sizeof *w->names);
+    w->items = calloc((size_t)w->n + 1, sizeof *w->items);
+    if (!w->gradients || !w->paths || !w->names || !w->items)
+        return moru_op_error(MORU_ERR_MEMORY, "no memory for %d gradients", w->n);
+    status = moru_model_gradients(w->src.model, w->inputs, w->targets, s->loss ? s->loss : w->loss, s->training, &loss,
+                                  w->gradients, w->paths);
+    return status == MORU_OK ? write(w, loss, s->output) : status;
+}
+
+static int run(const settings *s)
+{
+    work w = {0};
+    if (!s->input || !s->output) {
+        fprintf(stderr, "moru: gradients: --input FILE.h5 and --output OUT.h5 are needed (moru gradients --help)\n");
+        return USAGE;
+    }
+    int result = compute(&w, s) == MORU_OK ? DONE : fail_last();
+    for (int i = 0; i < w.n; i++) {
+        if (w.gradients)
+            moru_tensor_free(w.gradients[i]);
+        if (w.names)
+            free(w.names[i]);
+    }
+    free(w.gradients);
+    free(w.paths);
+    free(w.names);
+    free(w.items);
+    free(w.loss);
+    tensors_free(w.inputs);
+    tensors_free(w.targets);
+    source_close(&w.src);
+    return result;
+}
+
+const command command_gradients = {
+    .name = "gradients", .argument = "MODEL", .summary = "loss and gradients for every trainable variable",
+    .details = "Reads inputs as predict does and target (or target0, ...). Without --loss the file's attribute loss counts, then\n"
+               "the model's own. Writes loss and gradients/PATH, paths as Keras gives them.",
+    .options = (const char *const[]){"input", "output", "loss", "training", "threads", NULL}, .run = run,
+};
