@@ -136,7 +136,8 @@ static moru_status read_field(moru_arena *arena, const moru_field *field, json_t
         *(double *)target = json_is_null(value) ? (double)NAN : json_number_value(value);
         return MORU_OK;
     case MORU_FIELD_INTS: return read_ints(field, value, target, where);
-    case MORU_FIELD_SHAPE: return read_shape(field, value, target, where);
+    case MORU_FIELD_SHAPE:
+    case MORU_FIELD_SIZES: return read_shape(field, value, target, where);
     case MORU_FIELD_REALS: return read_reals(field, value, target, where);
     case MORU_FIELD_TEXT:
     case MORU_FIELD_SPEC: return read_text(arena, field, value, target, where);
@@ -220,15 +221,16 @@ static json_t *write_pairs(const int64_t *ints, int n)
     return array;
 }
 
-static json_t *write_shape(const moru_shape *shape)
+static json_t *write_shape(const moru_shape *shape, bool open_as_null)
 {
     json_t *array = json_array();
-    for (int i = 0; i < shape->rank; i++)
-        if (json_array_append_new(array, shape->dims[i] < 0 ? json_null()
-                                  : json_integer((json_int_t)shape->dims[i])) != 0) {
+    for (int i = 0; i < shape->rank; i++) {
+        bool open = open_as_null && shape->dims[i] < 0;
+        if (json_array_append_new(array, open ? json_null() : json_integer((json_int_t)shape->dims[i])) != 0) {
             json_decref(array);
             return NULL;
         }
+    }
     return array;
 }
 
@@ -251,7 +253,8 @@ static json_t *write_field(const moru_field *field, const void *options)
     case MORU_FIELD_INT: return json_integer((json_int_t)*(const int64_t *)source);
     case MORU_FIELD_REAL: return isfinite(*(const double *)source) ? json_real(*(const double *)source) : json_null();
     case MORU_FIELD_INTS: return write_pairs(source, field->count);
-    case MORU_FIELD_SHAPE: return write_shape(source);
+    case MORU_FIELD_SHAPE: return write_shape(source, true);
+    case MORU_FIELD_SIZES: return write_shape(source, false);
     case MORU_FIELD_REALS: return write_reals(source);
     case MORU_FIELD_TEXT: return *(const char *const *)source ? json_string(*(const char *const *)source) : json_null();
     case MORU_FIELD_SPEC: return write_spec(*(const char *const *)source);

@@ -20,6 +20,7 @@ typedef enum moru_field_kind {
     MORU_FIELD_SPEC,    /* const char *, a spec of a Keras object (initializer, activation, ...); JSON null: NULL */
     MORU_FIELD_INTS,    /* int64_t[count]; JSON takes one number for all, too */
     MORU_FIELD_SHAPE,   /* moru_shape; JSON null inside: -1 */
+    MORU_FIELD_SIZES,   /* moru_shape; -1 is written as it is */
     MORU_FIELD_REALS,   /* moru_reals: a list of numbers */
     MORU_FIELD_IGNORED, /* read and dropped: cannot change a result */
     MORU_FIELD_READ_ONLY = 0x100 /* or'ed to a kind: an older version's name of another field, never written */

@@ -3,7 +3,7 @@
 #include "layers/layer.h"
 
 static const moru_reshape_options defaults = {MORU_LAYER_DEFAULTS};
-static const moru_field fields[] = {MORU_FIELD(moru_reshape_options, target_shape, MORU_FIELD_SHAPE)};
+static const moru_field fields[] = {MORU_FIELD(moru_reshape_options, target_shape, MORU_FIELD_SIZES)};
 
 static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n)
 {

@@ -141,6 +141,10 @@ START_TEST(test_shape_layers)
                    "target_shape [9,67]");
     assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(-1, 67)), MORU_ERR_SHAPE, "target_shape");
     assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(-1, -1)), MORU_ERR_SHAPE, "target_shape");
+    moru_reshape_options open = {.target_shape = MORU_SHAPE(6, -1)};
+    json_t *written = moru_fields_write(moru_reshape_class.fields, moru_reshape_class.n_fields, &open);
+    ck_assert_int_eq(json_integer_value(json_array_get(json_object_get(written, "target_shape"), 1)), -1);
+    json_decref(written);
     assert_refused(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(-2, 3)), MORU_ERR_SHAPE, "target_shape");
     assert_layer(PICTURE, moru_zero_padding2d(), MORU_SHAPE(13, 11, 6), 0);
     assert_layer(PICTURE, moru_zero_padding2d(.padding = {0, 1, 2, 3}), MORU_SHAPE(12, 14, 6), 0);
