@@ -96,9 +96,10 @@ KERNEL_INLINE void store(moru_real *p, vec v, int64_t lanes)
             strip(1, (width) - j, j, __VA_ARGS__);                      \
     } while (0)
 
-/* Mean and sum of squared deviations of each column of x[n,stride]; the second pass also mends the first's rounding. */
+/* Mean and sum of squared deviations of each column of x[n,stride]. The mean is means + shifts, the latter being what the
+ * first pass lost to rounding. */
 KERNEL_INLINE void moments_strip(const int V, int64_t lanes, int64_t j, const moru_real *x, int64_t n, int64_t stride,
-                                 moru_real *means, moru_real *squares)
+                                 moru_real *means, moru_real *shifts, moru_real *squares)
 {
     vec mean[4], sum[4], square[4];
     for (int v = 0; v < V; v++)
@@ -116,7 +117,8 @@ KERNEL_INLINE void moments_strip(const int V, int64_t lanes, int64_t j, const mo
         }
     for (int v = 0; v < V; v++) {
         vec shift = sum[v] / (moru_real)n;
-        store(means + j + v * LANES, mean[v] + shift, lanes);
+        store(means + j + v * LANES, mean[v], lanes);
+        store(shifts + j + v * LANES, shift, lanes);
         store(squares + j + v * LANES, square[v] - sum[v] * shift, lanes);
     }
 }
@@ -153,16 +155,16 @@ static void moments_of_block(const plan *p, int64_t k, int64_t column, const mor
 {
     chunk c = chunk_of(p, k);
     int64_t width = c.group * p->channels;
-    moru_real mean[WIDE], square[WIDE];
+    moru_real mean[WIDE], shift[WIDE], square[WIDE];
     int64_t columns = columns_of(p, &c, column), channels = columns / c.group;
-    FOR_STRIPS(moments_strip, columns, x + c.start * p->channels + column, c.n, width, mean, square);
+    FOR_STRIPS(moments_strip, columns, x + c.start * p->channels + column, c.n, width, mean, shift, square);
     for (int64_t i = 0; i < channels; i++) {
         double m = 0, s = 0;
         for (int64_t g = 0; g < c.group; g++)
-            m += mean[g * channels + i];
+            m += (double)mean[g * channels + i] + shift[g * channels + i];
         m /= (double)c.group;
         for (int64_t g = 0; g < c.group; g++) {
-            double d = mean[g * channels + i] - m;
+            double d = (double)mean[g * channels + i] + shift[g * channels + i] - m;
             s += square[g * channels + i] + (double)c.n * d * d;
         }
         means[column + i] = m;
@@ -348,8 +350,11 @@ static void map_run(const plan *p, const parameters *q, int64_t k, int64_t chann
     coefficients f;
     int64_t start = run_start(p, k, channel), n = chunk_count(p, k), whole = n / LANES, rest = start + whole * LANES;
     memset(&f, 0, sizeof f);
-    for (int64_t i = 0; i < LANES; i++)
-        (dy ? grad_coefficients : apply_coefficients)(q, channel, i, &f);
+    (dy ? grad_coefficients : apply_coefficients)(q, channel, 0, &f);
+    vec_store(f.mean, vec_set(f.mean[0]));
+    vec_store(f.a, vec_set(f.a[0]));
+    vec_store(f.b, vec_set(f.b[0]));
+    vec_store(f.c, vec_set(f.c[0]));
     if (dy) {
         grad_strip(1, LANES, 0, dy + start, x + start, whole, LANES, &f, out + start);
         if (n % LANES)
