@@ -1,10 +1,12 @@
 #include "formats/hdf5_inside.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The HDF5 library's state is one for the process: a lock, and its error printing switched off while we are inside. */
 static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
@@ -68,10 +70,16 @@ moru_status moru_hdf5_open(moru_hdf5 **file, const char *path)
 {
     *file = NULL;
     struct stat info;
-    if (stat(path, &info) != 0)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
         return moru_fail(MORU_ERR_IO, "%s: cannot be opened", path);
-    if (!S_ISREG(info.st_mode))
+    bool regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    bool sound = regular && moru_hdf5_check(fd, NULL, info.st_size);
+    close(fd);
+    if (!regular)
         return moru_fail(MORU_ERR_IO, "%s: is not a regular file", path);
+    if (!sound)
+        return moru_fail(MORU_ERR_FORMAT, "%s: not an HDF5 file, or a damaged one", path);
     moru_hdf5 *f = NULL;
     MORU_TRY(new_file(&f, path, info.st_size));
     moru_status status;
@@ -92,14 +100,16 @@ moru_status moru_hdf5_open_image(moru_hdf5 **file, const void *data, int64_t siz
 {
     *file = NULL;
     moru_hdf5 *f = NULL;
+    if (!moru_hdf5_check(-1, data, size))
+        return moru_fail(MORU_ERR_FORMAT, "%s: not an HDF5 file, or a damaged one", name);
     MORU_TRY(new_file(&f, name, size));
     moru_status status;
     {
         INSIDE;
         HANDLE access = H5Pcreate(H5P_FILE_ACCESS);
-        if (size <= 0 || H5Pset_fapl_core(access, 1 << 16, false) < 0 ||
+        if (H5Pset_fapl_core(access, 1 << 16, false) < 0 ||
             H5Pset_file_image(access, (void *)data, (size_t)size) < 0)
-            status = moru_fail(MORU_ERR_FORMAT, "%s: not an HDF5 file", name);
+            status = moru_fail(MORU_ERR_MEMORY, "%s: no memory for the HDF5 file", name);
         else
             status = open_with(f, "moru-image", access);
     }

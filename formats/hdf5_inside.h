@@ -32,6 +32,9 @@ void moru_hdf5_release(hid_t *id);
 /* An HDF5 handle that closes itself. */
 #define HANDLE __attribute__((cleanup(moru_hdf5_release))) hid_t
 
+/* Whether the names of all groups lie where they should; of an open file, or with fd -1 of bytes in memory. */
+bool moru_hdf5_check(int fd, const void *bytes, int64_t size);
+
 /* The following are called with the lock held. */
 moru_status moru_hdf5_damaged(const moru_hdf5 *file, const char *path, const char *what);
 moru_status moru_hdf5_refused(const moru_hdf5 *file, const char *path, const char *what);

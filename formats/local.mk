@@ -3,6 +3,7 @@ formats_sources = \
     formats/canvas.c \
     formats/file.c \
     formats/hdf5.c \
+    formats/hdf5_check.c \
     formats/hdf5_read.c \
     formats/keras_archive.c \
     formats/keras_config.c \
