@@ -1,5 +1,5 @@
-/* Groups of HDF5's older format carry no checksums, and the HDF5 library trusts their heaps of names: a wrong size or a name
- * without an end leads it out of its memory. So they are walked through before the library sees the file. The newer
+/* Groups of HDF5's older format carry no checksums, and the HDF5 library trusts their heaps of names: a wrong size or a
+ * name without an end leads it out of its memory. So they are walked through before the library sees the file. The newer
  * format (superblock 2 and later, object headers "OHDR") has checksums, which the library verifies. */
 #include "formats/hdf5_inside.h"
 
