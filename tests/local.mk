@@ -9,6 +9,7 @@ unit_tests = \
     tests/test_kernels_conv \
     tests/test_kernels_gemm \
     tests/test_kernels_math \
+    tests/test_kernels_misc \
     tests/test_kernels_norm \
     tests/test_kernels_pool \
     tests/test_kernels_reduce \
