@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <moru.h>
 #include "core/tensor.h"
@@ -205,6 +206,28 @@ START_TEST(test_resumed_run_equals_an_uninterrupted_one)
     OK(moru_fit(second, data, .epochs = 4, .initial_epoch = 2, .batch_size = 16, .seed = 4));
     ck_assert(same_bits(whole, second));
     ck_assert_int_eq(second->training->iteration, 16);
+    moru_model_free(whole);
+    moru_model_free(first);
+    moru_model_free(second);
+    moru_dataset_free(data);
+}
+END_TEST
+
+START_TEST(test_resumed_from_a_file)
+{
+    char path[64];
+    moru_dataset *data = pictures(50);
+    moru_model *whole = network(), *first = network(), *second = NULL;
+    snprintf(path, sizeof path, "test_fit_%ld.keras", (long)getpid());
+    OK(moru_fit(whole, data, .epochs = 3, .batch_size = 16, .seed = 4));
+    OK(moru_fit(first, data, .epochs = 2, .batch_size = 16, .seed = 4));
+    OK(moru_save(first, path));
+    OK(moru_load(&second, path));
+    remove(path);
+    ck_assert(same_bits(first, second));
+    ck_assert_int_eq(second->training->iteration, 8);
+    OK(moru_fit(second, data, .epochs = 3, .initial_epoch = 2, .batch_size = 16, .seed = 4));
+    ck_assert(same_bits(whole, second));
     moru_model_free(whole);
     moru_model_free(first);
     moru_model_free(second);
@@ -734,6 +757,7 @@ int main(void)
     tcase_add_test(tcase, test_shuffling_by_seed);
     tcase_add_test(tcase, test_same_bits_for_any_number_of_threads);
     tcase_add_test(tcase, test_resumed_run_equals_an_uninterrupted_one);
+    tcase_add_test(tcase, test_resumed_from_a_file);
     tcase_add_test(tcase, test_epoch_loss_is_the_mean_over_samples);
     tcase_add_test(tcase, test_validation_split);
     tcase_add_test(tcase, test_frozen_layers);
