@@ -65,7 +65,7 @@ BINARY(greater_equal, vec_truth(a >= b))
 BINARY(logical_and, vec_truth((a != R(0)) & (b != R(0))))
 BINARY(logical_or, vec_truth((a != R(0)) | (b != R(0))))
 /* max(a, 0) - a b + log1p(exp(-|a|)) */
-BINARY(sigmoid_cross_entropy, vec_select(a < R(0), vec_zero(), a) - a * b + vec_log1p(vec_exp(-vec_abs(a))))
+BINARY(sigmoid_cross_entropy, vec_select(a < R(0), vec_zero(), a) - a * b + vec_log1p_inner(vec_exp(-vec_abs(a))))
 
 /* Gradients: a = dy, b = y or x. */
 #define SELU_ALPHA R(1.6732632423543772848170429916717)

@@ -173,6 +173,7 @@ VEC_LANEWISE(exp_refined, exp)
 VEC_LANEWISE(expm1, expm1)
 VEC_LANEWISE(log, log)
 VEC_LANEWISE(log1p, log1p)
+VEC_LANEWISE(log1p_inner, log1p)
 VEC_LANEWISE(log2, log2)
 VEC_LANEWISE(tanh, tanh)
 VEC_LANEWISE(erf, erf)
@@ -200,7 +201,7 @@ KERNEL_INLINE vec vec_sigmoid_pair(vec x, vec *complement)
 /* log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)) */
 KERNEL_INLINE vec vec_softplus(vec x)
 {
-    return vec_select(x < R(0), vec_zero(), x) + vec_log1p(vec_exp(-vec_abs(x)));
+    return vec_select(x < R(0), vec_zero(), x) + vec_log1p_inner(vec_exp(-vec_abs(x)));
 }
 
 /* tanh(softplus(x)) = n/(n + 2), n = e^x (e^x + 2); *complement = 2/(n + 2) is 1 less that. */

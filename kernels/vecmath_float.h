@@ -8,17 +8,21 @@
 #define ROUNDER 12582912.0f
 
 /* x = n ln 2 + r, |r| <= ln 2 / 2; returns e^r - 1 - r. */
-KERNEL_INLINE vec vec_exp_reduce(vec x, ivec *n, vec *r)
+KERNEL_INLINE vec vec_exp_reduce(vec x, vec *n, vec *r)
 {
-    vec t = x * 1.44269504088896340736f + ROUNDER;
-    *n = (ivec)t - (ivec)vec_set(ROUNDER);
-    t -= ROUNDER;
-    *r = x - t * LN2_HIGH - t * LN2_LOW;
+    *n = (x * 1.44269504088896340736f + ROUNDER) - ROUNDER;
+    *r = x - *n * LN2_HIGH - *n * LN2_LOW;
     vec q = 1.381455980e-3f * *r + 8.368735566e-3f;
     q = q * *r + 4.166838986e-2f;
     q = q * *r + 1.666652048e-1f;
     q = q * *r + 4.999999344e-1f;
     return q * (*r * *r);
+}
+
+/* The integers that n holds, |n| < 2^22. */
+KERNEL_INLINE ivec vec_to_integers(vec n)
+{
+    return (ivec)(n + ROUNDER) - (ivec)vec_set(ROUNDER);
 }
 
 /* 2^n for -126 <= n <= 127 */
@@ -27,18 +31,27 @@ KERNEL_INLINE vec vec_power_of_2(ivec n)
     return (vec)((n + 127) << 23);
 }
 
-/* Clamped to where the result is 0 or infinite; 2^n in two factors, as n leaves the exponents' range at both ends. The
- * second factor is 0 below the least denormal, so that e^-inf doesn't cost the processor an underflow. *rounding is about
- * what the last sum lost, as a fraction of the result. */
+/* p 2^n, 0 where x, whose exp this is, lies below the logarithm of half the least denormal: so e^-inf doesn't cost the
+ * processor an underflow. 2^n is two factors, as n leaves the exponents' range at both ends. */
+KERNEL_INLINE vec vec_exp_scale(vec p, vec n, vec x)
+{
+    const float least = -103.97208f;
+#if MORU_VECTOR_BYTES == 64
+    return (vec)_mm512_maskz_scalef_ps(_mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(least), _CMP_NLT_UQ), (__m512)p, (__m512)n);
+#else
+    ivec k = vec_to_integers(n), half = k >> 1;
+    vec second = (vec)(~(x < least) & (ivec)vec_power_of_2(k - half));
+    return p * vec_power_of_2(half) * second;
+#endif
+}
+
+/* *rounding is about what the last sum lost, as a fraction of the result. */
 KERNEL_INLINE vec vec_exp_rounding(vec x, vec *rounding)
 {
-    vec clamped = vec_max(vec_set(-104.0f), vec_min(vec_set(89.0f), x)), r;
-    ivec n;
+    vec n, r, clamped = vec_max(vec_set(-104.0f), vec_min(vec_set(89.0f), x));
     vec s = vec_exp_reduce(clamped, &n, &r) + r, p = 1.0f + s;
     *rounding = (s - (p - 1.0f)) * (2.0f - p);
-    ivec half = n >> 1;
-    vec second = (vec)(~(x < -103.97208f) & (ivec)vec_power_of_2(n - half));
-    return p * vec_power_of_2(half) * second;
+    return vec_exp_scale(p, n, x);
 }
 
 KERNEL_INLINE vec vec_exp(vec x)
@@ -50,23 +63,20 @@ KERNEL_INLINE vec vec_exp(vec x)
 /* 2^n (((1 - 2^-n) + (e^r - 1 - r)) + r) */
 KERNEL_INLINE vec vec_expm1(vec x)
 {
-    vec clamped = vec_max(vec_set(-30.0f), vec_min(vec_set(89.0f), x)), r;
-    ivec n;
+    vec n, r, clamped = vec_max(vec_set(-30.0f), vec_min(vec_set(89.0f), x));
     vec p = vec_exp_reduce(clamped, &n, &r) + r;
-    ivec bounded = (n & (n < 126)) | (126 & ~(n < 126)), half = n >> 1;
+    ivec k = vec_to_integers(n), bounded = (k & (k < 126)) | (126 & ~(k < 126)), half = k >> 1;
     p = (1.0f - vec_power_of_2(-bounded)) + p;
-    vec y = p * vec_power_of_2(half) * vec_power_of_2(n - half);
+    vec y = p * vec_power_of_2(half) * vec_power_of_2(k - half);
     return vec_select(vec_abs(x) < 1e-8f, x, y); /* keeps the sign of 0 */
 }
 
-/* x = 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt 2), for x >= 0 and finite; returns log(1 + f) - f. */
+/* x = 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt 2), for x > 0, finite and not denormal; returns log(1 + f) - f. */
 KERNEL_INLINE vec vec_log_reduce(vec x, vec *e, vec *f)
 {
-    ivec tiny = x < 1.17549435e-38f;
-    x = vec_select(tiny, x * 8388608.0f, x);
     ivec exponent = ((ivec)x - 0x3f3504f3) >> 23;
     *f = (vec)((ivec)x - (exponent << 23)) - 1.0f;
-    *e = __builtin_convertvector(exponent - (tiny & 23), vec);
+    *e = __builtin_convertvector(exponent, vec);
     vec g = *f, z = g * g;
     vec q = -7.634497758e-2f * g + 1.276157754e-1f;
     q = q * g - 1.316018216e-1f;
@@ -76,6 +86,14 @@ KERNEL_INLINE vec vec_log_reduce(vec x, vec *e, vec *f)
     q = q * g - 2.500082103e-1f;
     q = q * g + 3.333333171e-1f;
     return q * g * z - 0.5f * z;
+}
+
+KERNEL_INLINE vec vec_log_reduce_all(vec x, vec *e, vec *f)
+{
+    ivec tiny = x < 1.17549435e-38f;
+    vec y = vec_log_reduce(vec_select(tiny, x * 8388608.0f, x), e, f);
+    *e -= vec_where(tiny, vec_set(23));
+    return y;
 }
 
 /* log's values at 0, below, at infinity and NaN */
@@ -88,25 +106,28 @@ KERNEL_INLINE vec vec_log_ends(vec x, vec y)
 
 KERNEL_INLINE vec vec_log(vec x)
 {
-    vec e, f, y = vec_log_reduce(x, &e, &f);
+    vec e, f, y = vec_log_reduce_all(x, &e, &f);
     return vec_log_ends(x, (f + (y + e * LN2_LOW)) + e * LN2_HIGH);
 }
 
 KERNEL_INLINE vec vec_log2(vec x)
 {
     const float extra = 0.44269504088896340736f; /* log2(e) - 1 */
-    vec e, f, y = vec_log_reduce(x, &e, &f);
+    vec e, f, y = vec_log_reduce_all(x, &e, &f);
     return vec_log_ends(x, (((y * extra + f * extra) + y) + f) + e);
 }
 
-/* log(u) + c/u, where u + c = 1 + x exactly */
-KERNEL_INLINE vec vec_log1p(vec x)
+/* log(1 + x) for -1 < x < infinity, or NaN: log(u) + c/u, where u + c = 1 + x exactly */
+KERNEL_INLINE vec vec_log1p_inner(vec x)
 {
     vec u = 1.0f + x, c = x - (u - 1.0f);
     vec e, f, y = vec_log_reduce(u, &e, &f);
-    y = (f + (y + (e * LN2_LOW + c / u))) + e * LN2_HIGH;
-    y = vec_log_ends(u, y);
-    return vec_select(vec_abs(x) < 1e-8f, x, y);
+    return (f + (y + (e * LN2_LOW + c / u))) + e * LN2_HIGH;
+}
+
+KERNEL_INLINE vec vec_log1p(vec x)
+{
+    return vec_select(vec_abs(x) < 1e-8f, x, vec_log_ends(1.0f + x, vec_log1p_inner(x)));
 }
 
 /* 1/(1 + z) or z/(1 + z), z = exp(-|x|). The rounding of z and of 1 + z together would be 2 ulp, so both are mended:
