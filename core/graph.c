@@ -126,6 +126,12 @@ int64_t moru_infer_symbol(const moru_infer *in)
 void moru_graph_push_name(moru_graph *graph, const char *name)
 {
     size_t used = strlen(graph->scope), room = sizeof graph->scope - used;
+    int depth = graph->n_scopes++;
+    if (depth >= (int)(sizeof graph->scope_ends / sizeof *graph->scope_ends)) {
+        moru_graph_fail(graph, MORU_ERR_ARGUMENT, "more than %d nested name scopes", depth);
+        return;
+    }
+    graph->scope_ends[depth] = (int16_t)used;
     int n = snprintf(graph->scope + used, room, used ? "/%s" : "%s", name);
     if (n < 0 || (size_t)n >= room)
         moru_graph_fail(graph, MORU_ERR_ARGUMENT, "the name scope \"%s\" is too long", graph->scope);
@@ -133,8 +139,10 @@ void moru_graph_push_name(moru_graph *graph, const char *name)
 
 void moru_graph_pop_name(moru_graph *graph)
 {
-    char *slash = strrchr(graph->scope, '/');
-    *(slash ? slash : graph->scope) = '\0';
+    if (graph->n_scopes < 1)
+        moru_graph_fail(graph, MORU_ERR_STATE, "a name scope was popped that wasn't pushed");
+    else if (--graph->n_scopes < (int)(sizeof graph->scope_ends / sizeof *graph->scope_ends))
+        graph->scope[graph->scope_ends[graph->n_scopes]] = '\0';
 }
 
 static const char *call_name(moru_graph *graph, const char *op)

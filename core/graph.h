@@ -37,6 +37,8 @@ struct moru_graph {
     const char **symbols;     /* symbol k is the size -(k + 2) */
     int32_t n_symbols, cap_symbols;
     char scope[256];
+    int16_t scope_ends[32];   /* length of scope before each push */
+    int32_t n_scopes;
     void *owner;              /* the model, if one owns this graph */
     const moru_op_def **registered;
     int32_t n_registered;

@@ -11,7 +11,6 @@ moru_status moru_shape_size(const moru_shape *shape, int64_t *size)
 {
     char text[MORU_SHAPE_TEXT];
     int64_t product = 1;
-    bool empty = false;
     if (shape->rank < 0 || shape->rank > MORU_MAX_RANK)
         return moru_fail(MORU_ERR_SHAPE, "a shape has 0 to %d dimensions, not %d", MORU_MAX_RANK, (int)shape->rank);
     for (int i = 0; i < shape->rank; i++) {
@@ -19,12 +18,13 @@ moru_status moru_shape_size(const moru_shape *shape, int64_t *size)
             return moru_fail(MORU_ERR_SHAPE, "the shape %s has an open size",
                              moru_shape_print(shape, text, sizeof text));
         if (shape->dims[i] == 0)
-            empty = true;
-        else if (!moru_mul_ok(product, shape->dims[i], &product))
+            product = 0; /* and stays so, however large the others are */
+    }
+    for (int i = 0; i < shape->rank; i++)
+        if (product > 0 && !moru_mul_ok(product, shape->dims[i], &product))
             return moru_fail(MORU_ERR_MEMORY, "the shape %s has more elements than can be counted",
                              moru_shape_print(shape, text, sizeof text));
-    }
-    *size = empty ? 0 : product;
+    *size = product;
     return MORU_OK;
 }
 

@@ -19,6 +19,7 @@ typedef struct moru_weight {
 /* Collects what a model's graph produces beside its outputs. */
 typedef struct moru_trace {
     bool training;
+    bool noiseless;            /* dropout lets everything through: results are functions of the batch alone */
     uint64_t seed;
     moru_node **update_variables, **update_values; /* moving statistics */
     int n_updates, cap_updates;

@@ -13,7 +13,7 @@
  * statistics, dropout, several updates of one call. */
 typedef struct network {
     moru_graph *graph;
-    moru_node *inputs[2], *loss, *params[6], *slots[12], *updated[18], *values[18];
+    moru_node *inputs[2], *loss, *params[6], *updated[19], *values[19];
     int n_updates;
 } network;
 

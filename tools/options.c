@@ -40,7 +40,7 @@ static const option_row rows[] = {
     {"quiet", NULL, FLAG, AT(quiet), 0, "no progress"},
     {"input", "FILE.h5", TEXT, AT(input), 0, "inputs: data sets x, or x0 x1 ..., or the inputs' own names"},
     {"output", "OUT.h5", TEXT, AT(output), 0, "file to write"},
-    {"training", NULL, FLAG, AT(training), 0, "run the model as in training (batch statistics, dropout)"},
+    {"training", NULL, FLAG, AT(training), 0, "run the model as in training: batch statistics; dropout stays off"},
     {"program", NULL, FLAG, AT(program), 0, "the compiled program instead of the graph"},
     {"mode", "train|infer", TEXT, AT(mode), 0, "what to time (default train)"},
     {"seconds", "S", NUMBER, AT(seconds), 0, "how long to measure (default 3)"},

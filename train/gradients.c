@@ -95,7 +95,7 @@ moru_status moru_model_gradients(moru_model *model, moru_tensor *const *inputs, 
         return moru_fail(MORU_ERR_ARGUMENT, "gradients: the model or the results are NULL");
     if (moru_model_status(model) != MORU_OK)
         return moru_fail(moru_model_status(model), "%s", moru_model_error(model));
-    work w = {.model = model, .trace = {.training = training}};
+    work w = {.model = model, .trace = {.training = training, .noiseless = true}};
     MORU_TRY(moru_check_tensors(model, inputs, targets, model->n_outputs, &w.key, &w.data));
     w.n = moru_trainable_weights(model, NULL, 0);
     w.graph = moru_graph_new();

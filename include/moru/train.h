@@ -155,7 +155,8 @@ MORU_API moru_status moru_model_program(moru_model *model, bool training, moru_t
 MORU_API moru_status moru_predict(moru_model *model, moru_tensor *const *inputs, moru_tensor **outputs, int64_t batch_size,
                                   int threads);
 /** Loss and its gradients for every trainable variable (moru_model_gradient_count() of them, in Keras's order): new tensors
- *  of the caller's in gradients, their variable paths (owned by the model) in paths. loss_spec NULL: the compiled loss. */
+ *  of the caller's in gradients, their variable paths (owned by the model) in paths. loss_spec NULL: the compiled loss. training: with
+ *  batch statistics as in a training step, but with dropout switched off, so that the result depends on the batch alone. */
 MORU_API int moru_model_gradient_count(const moru_model *model);
 MORU_API moru_status moru_model_gradients(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets,
                                           const char *loss_spec, bool training, double *loss, moru_tensor **gradients,
