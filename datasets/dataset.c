@@ -29,6 +29,10 @@ static moru_status check_info(moru_dataset *d)
 
 moru_dataset *moru_dataset_custom(const moru_dataset_class *class_, void *self, const moru_dataset_info *info)
 {
+    if (!class_ || !class_->read || !info) {
+        moru_fail(MORU_ERR_ARGUMENT, "data set: it needs a function that reads and a description");
+        return NULL;
+    }
     moru_dataset *d = calloc(1, sizeof *d);
     if (!d) {
         moru_fail(MORU_ERR_MEMORY, "no memory for a data set");
@@ -59,6 +63,8 @@ void moru_dataset_describe(const moru_dataset *d, moru_dataset_info *info)
 moru_status moru_dataset_read(const moru_dataset *d, const int64_t *rows, int64_t n, void *const *inputs,
                               void *const *targets)
 {
+    if (n < 0)
+        return moru_fail(MORU_ERR_ARGUMENT, "data set: %" PRId64 " samples can't be read", n);
     for (int64_t i = 0; i < n; i++)
         if (rows[i] < 0 || rows[i] >= d->info.size)
             return moru_fail(MORU_ERR_RANGE, "data set: sample %" PRId64 " isn't one of its %" PRId64, rows[i], d->info.size);
@@ -68,6 +74,7 @@ moru_status moru_dataset_read(const moru_dataset *d, const int64_t *rows, int64_
 /* ---- arrays ---- */
 
 typedef struct arrays {
+    char *name;
     int n_inputs, n_targets;
     moru_tensor *inputs[MORU_MAX_FEATURES], *targets[MORU_MAX_FEATURES];
     int64_t input_bytes[MORU_MAX_FEATURES], target_bytes[MORU_MAX_FEATURES];
@@ -96,26 +103,52 @@ static void free_arrays(void *self)
         moru_tensor_free(a->inputs[k]);
         moru_tensor_free(a->targets[k]);
     }
+    free(a->name);
     free(a);
 }
 
-/* Copies one tensor and describes its samples. */
-static moru_status take(const moru_tensor *tensor, int64_t *size, moru_tensor **copy, moru_shape *shape, moru_dtype *dtype,
-                        int64_t *bytes)
+/* Describes the samples of one tensor. */
+static moru_status samples_of(const moru_tensor *tensor, int64_t *size, moru_shape *shape, moru_dtype *dtype, int64_t *bytes)
 {
     char text[MORU_SHAPE_TEXT];
     if (!tensor || tensor->shape.rank < 1)
-        return moru_fail(MORU_ERR_SHAPE, "data set: an array needs a first axis that counts samples");
+        return moru_fail(MORU_ERR_SHAPE, "an array needs a first axis that counts samples");
     if (*size >= 0 && tensor->shape.dims[0] != *size)
-        return moru_fail(MORU_ERR_SHAPE, "data set: an array of shape %s beside others of %" PRId64 " samples",
+        return moru_fail(MORU_ERR_SHAPE, "an array of shape %s beside others of %" PRId64 " samples",
                          moru_shape_print(&tensor->shape, text, sizeof text), *size);
     *size = tensor->shape.dims[0];
     *dtype = tensor->dtype;
     shape->rank = tensor->shape.rank - 1;
     memcpy(shape->dims, tensor->shape.dims + 1, (size_t)shape->rank * sizeof *shape->dims);
-    MORU_TRY(sample_bytes(*dtype, shape, bytes));
-    *copy = moru_tensor_from(tensor->dtype, tensor->shape, tensor->data);
-    return *copy ? MORU_OK : MORU_ERR_MEMORY;
+    return sample_bytes(*dtype, shape, bytes);
+}
+
+/* Everything but the tensors themselves. */
+static moru_status describe_arrays(arrays *a, const char *name, moru_dataset_info *info, const moru_tensor *const *inputs,
+                                   int n_inputs, const moru_tensor *const *targets, int n_targets)
+{
+    if (n_inputs < 1 || n_inputs > MORU_MAX_FEATURES || n_targets < 0 || n_targets > MORU_MAX_FEATURES)
+        return moru_fail(MORU_ERR_ARGUMENT, "%d inputs and %d targets; 1 to %d and 0 to %d are possible", n_inputs, n_targets,
+                         MORU_MAX_FEATURES, MORU_MAX_FEATURES);
+    if (!(a->name = strdup(name)))
+        return moru_fail(MORU_ERR_MEMORY, "no memory for a data set");
+    a->n_inputs = n_inputs;
+    a->n_targets = n_targets;
+    info->name = a->name;
+    info->size = -1;
+    info->n_inputs = n_inputs;
+    info->n_targets = n_targets;
+    for (int k = 0; k < n_inputs; k++)
+        MORU_TRY(samples_of(inputs[k], &info->size, &info->input_shapes[k], &info->input_dtypes[k], &a->input_bytes[k]));
+    for (int k = 0; k < n_targets; k++)
+        MORU_TRY(samples_of(targets[k], &info->size, &info->target_shapes[k], &info->target_dtypes[k], &a->target_bytes[k]));
+    return MORU_OK;
+}
+
+static moru_status copy_tensor(const moru_tensor *from, moru_tensor **to)
+{
+    *to = moru_tensor_from(from->dtype, from->shape, from->data);
+    return *to ? MORU_OK : MORU_ERR_MEMORY;
 }
 
 static const moru_dataset_class array_class = {read_arrays, free_arrays};
@@ -124,26 +157,51 @@ moru_status moru_dataset_from_tensors(moru_dataset **dataset, const moru_tensor 
                                       const moru_tensor *const *targets, int n_targets)
 {
     *dataset = NULL;
-    if (n_inputs < 1 || n_inputs > MORU_MAX_FEATURES || n_targets < 0 || n_targets > MORU_MAX_FEATURES)
-        return moru_fail(MORU_ERR_ARGUMENT, "data set: %d inputs and %d targets; 1 to %d and 0 to %d are possible", n_inputs,
-                         n_targets, MORU_MAX_FEATURES, MORU_MAX_FEATURES);
     arrays *a = calloc(1, sizeof *a);
     if (!a)
         return moru_fail(MORU_ERR_MEMORY, "no memory for a data set");
-    moru_dataset_info info = {.name = "arrays", .size = -1, .n_inputs = n_inputs, .n_targets = n_targets};
-    a->n_inputs = n_inputs;
-    a->n_targets = n_targets;
-    moru_status status = MORU_OK;
+    moru_dataset_info info = {0};
+    moru_status status = describe_arrays(a, "arrays", &info, inputs, n_inputs, targets, n_targets);
+    if (status != MORU_OK)
+        moru_fail_in(status, "data set");
     for (int k = 0; k < n_inputs && status == MORU_OK; k++)
-        status = take(inputs[k], &info.size, &a->inputs[k], &info.input_shapes[k], &info.input_dtypes[k], &a->input_bytes[k]);
+        status = copy_tensor(inputs[k], &a->inputs[k]);
     for (int k = 0; k < n_targets && status == MORU_OK; k++)
-        status = take(targets[k], &info.size, &a->targets[k], &info.target_shapes[k], &info.target_dtypes[k],
-                      &a->target_bytes[k]);
+        status = copy_tensor(targets[k], &a->targets[k]);
     if (status == MORU_OK && !(*dataset = moru_dataset_custom(&array_class, a, &info)))
         status = MORU_ERR_MEMORY;
     if (status != MORU_OK)
         free_arrays(a);
     return status;
+}
+
+moru_status moru_dataset_take(moru_dataset **dataset, const char *name, moru_tensor **inputs, int n_inputs,
+                              moru_tensor **targets, int n_targets, const moru_dataset_info *more)
+{
+    *dataset = NULL;
+    arrays *a = calloc(1, sizeof *a);
+    if (!a)
+        return moru_fail(MORU_ERR_MEMORY, "%s: no memory for a data set", name);
+    moru_dataset_info info = *more;
+    moru_status status = describe_arrays(a, name, &info, (const moru_tensor *const *)inputs, n_inputs,
+                                         (const moru_tensor *const *)targets, n_targets);
+    if (status != MORU_OK)
+        moru_fail_in(status, name);
+    else if (!(*dataset = moru_dataset_custom(&array_class, a, &info)))
+        status = MORU_ERR_MEMORY;
+    if (status != MORU_OK) {
+        free_arrays(a);
+        return status;
+    }
+    for (int k = 0; k < n_inputs; k++) {
+        a->inputs[k] = inputs[k];
+        inputs[k] = NULL;
+    }
+    for (int k = 0; k < n_targets; k++) {
+        a->targets[k] = targets[k];
+        targets[k] = NULL;
+    }
+    return MORU_OK;
 }
 
 /* ---- slices ---- */

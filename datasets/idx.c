@@ -36,8 +36,9 @@ static moru_status read_bytes(gzFile file, const char *path, unsigned char *data
         if (n < 0) {
             int code;
             const char *what = gzerror(file, &code);
-            return moru_fail(code == Z_ERRNO ? MORU_ERR_IO : MORU_ERR_FORMAT, "%s: damaged after byte %" PRId64 " (%s)", path,
-                             *got, code == Z_ERRNO ? strerror(errno) : what);
+            if (code == Z_ERRNO)
+                return moru_fail(MORU_ERR_IO, "%s: %s", path, strerror(errno));
+            return moru_fail(MORU_ERR_FORMAT, "%s: damaged after byte %" PRId64 " (%s)", path, *got, what);
         }
         if (n == 0)
             break;

@@ -95,8 +95,10 @@ moru_status moru_loader_start(moru_loader *l, int64_t epoch)
     l->produced = l->consumed = 0;
     l->stop = false;
     l->status = MORU_OK;
-    if (pthread_create(&l->thread, NULL, produce, l) != 0)
-        return moru_fail(MORU_ERR_MEMORY, "data set: no thread to read ahead could be started");
+    if (pthread_create(&l->thread, NULL, produce, l) != 0) {
+        snprintf(l->error, sizeof l->error, "data set: no thread to read ahead could be started");
+        return moru_fail(l->status = MORU_ERR_MEMORY, "%s", l->error);
+    }
     l->running = true;
     return MORU_OK;
 }
@@ -122,6 +124,8 @@ static moru_status allocate(moru_loader *l)
 moru_status moru_loader_new(moru_loader **loader, const moru_dataset *dataset, const moru_loader_options *options)
 {
     *loader = NULL;
+    if (!dataset || !options)
+        return moru_fail(MORU_ERR_ARGUMENT, "data loader: an argument is NULL");
     if (options->batch_size < 1)
         return moru_fail(MORU_ERR_ARGUMENT, "a batch of %" PRId64 " samples isn't possible", options->batch_size);
     moru_loader *l = calloc(1, sizeof *l);

@@ -143,21 +143,29 @@ static moru_status open_h5(moru_dataset **dataset, const char *argument)
 
 /* ---- all of them ---- */
 
-static moru_status unknown(const char *spec)
+static moru_status unknown(const char *spec, size_t length)
 {
+    static const char *const formats[] = {"cifar10", "images", "text", "wav"};
     char names[256] = "";
+    moru_status status = MORU_ERR_ARGUMENT;
+    for (size_t k = 0; k < sizeof formats / sizeof *formats; k++)
+        if (strlen(formats[k]) == length && memcmp(formats[k], spec, length) == 0)
+            status = MORU_ERR_UNSUPPORTED;
     for (int k = 0; moru_dataset_builtin_name(k); k++) {
         strncat(names, ", ", sizeof names - strlen(names) - 1);
         strncat(names, moru_dataset_builtin_name(k), sizeof names - strlen(names) - 1);
     }
-    return moru_fail(MORU_ERR_ARGUMENT, "there is no data source \"%s\"; there are fashion-mnist[:test], mnist:DIR[:test], "
-                     "csv:FILE?target=COLUMN&sep=;, h5:FILE%s", spec, names);
+    return moru_fail(status, "%s data source \"%.*s\"; there are fashion-mnist[:test], mnist:DIR[:test], "
+                     "csv:FILE?target=COLUMN&sep=;, h5:FILE%s",
+                     status == MORU_ERR_UNSUPPORTED ? "this version has no" : "there is no", (int)length, spec, names);
 }
 
 moru_status moru_dataset_open(moru_dataset **dataset, const char *spec)
 {
     static const struct source { const char *name; moru_status (*open)(moru_dataset **dataset, const char *argument); }
         sources[] = {{"fashion-mnist", open_fashion}, {"mnist", open_mnist}, {"csv", open_csv}, {"h5", open_h5}};
+    if (!dataset || !spec)
+        return moru_fail(MORU_ERR_ARGUMENT, "data set: an argument is NULL");
     const char *colon = strchr(spec, ':');
     size_t length = colon ? (size_t)(colon - spec) : strlen(spec);
     *dataset = NULL;
@@ -167,5 +175,5 @@ moru_status moru_dataset_open(moru_dataset **dataset, const char *spec)
     for (int k = 0; !colon && moru_dataset_builtin_name(k); k++)
         if (strcmp(moru_dataset_builtin_name(k), spec) == 0)
             return moru_dataset_builtin(dataset, spec);
-    return unknown(spec);
+    return unknown(spec, length);
 }
