@@ -76,13 +76,13 @@ static void print_broadcast_to(const void *attrs_, char *text, size_t size)
 
 const moru_op_def moru_op_broadcast_to = {
     .name = "broadcast_to", .formula = "y[.., i, j] = x[i or 0, j or 0]", .min_inputs = 1, .max_inputs = 1,
-    .n_outputs = 1, .attr_size = sizeof(broadcast_to_attrs), .infer = infer_broadcast_to, .vjp = vjp_broadcast,
+    .n_outputs = 1, .flags = MORU_OP_RESIZE, .attr_size = sizeof(broadcast_to_attrs), .infer = infer_broadcast_to, .vjp = vjp_broadcast,
     .run = run_broadcast, .print = print_broadcast_to,
 };
 
 const moru_op_def moru_op_broadcast_like = {
     .name = "broadcast_like", .formula = "y[.., i, j] = x[i or 0, j or 0], of the shape of like", .min_inputs = 2,
-    .max_inputs = 2, .n_outputs = 1, .shape_only = 2, .infer = infer_broadcast_like, .vjp = vjp_broadcast,
+    .max_inputs = 2, .n_outputs = 1, .flags = MORU_OP_RESIZE, .shape_only = 2, .infer = infer_broadcast_like, .vjp = vjp_broadcast,
     .run = run_broadcast,
 };
 

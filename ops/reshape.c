@@ -193,32 +193,34 @@ static void print_axis(const void *attrs, char *text, size_t size)
 
 const moru_op_def moru_op_reshape = {
     .name = "reshape", .formula = "y = x under another shape", .min_inputs = 1, .max_inputs = 1, .n_outputs = 1,
-    .flags = MORU_OP_ALIAS, .attr_size = sizeof(reshape_attrs), .in_place = 1, .infer = infer_reshape,
+    .flags = MORU_OP_ALIAS | MORU_OP_RESIZE, .attr_size = sizeof(reshape_attrs), .in_place = 1, .infer = infer_reshape,
     .vjp = vjp_reshape, .run = moru_run_alias, .print = print_reshape,
 };
 
 const moru_op_def moru_op_reshape_like = {
     .name = "reshape_like", .formula = "y = x under the shape of like", .min_inputs = 2, .max_inputs = 2,
     .n_outputs = 1,
-    .flags = MORU_OP_ALIAS, .in_place = 1, .shape_only = 2, .infer = infer_reshape_like, .vjp = vjp_reshape,
+    .flags = MORU_OP_ALIAS | MORU_OP_RESIZE, .in_place = 1, .shape_only = 2, .infer = infer_reshape_like,
+    .vjp = vjp_reshape,
     .run = moru_run_alias,
 };
 
 const moru_op_def moru_op_flatten_from = {
     .name = "flatten_from", .formula = "y = x, axes from axis on made one", .min_inputs = 1, .max_inputs = 1,
-    .n_outputs = 1, .flags = MORU_OP_ALIAS, .attr_size = sizeof(axis_attrs), .in_place = 1,
+    .n_outputs = 1, .flags = MORU_OP_ALIAS | MORU_OP_RESIZE, .attr_size = sizeof(axis_attrs), .in_place = 1,
     .infer = infer_flatten_from, .vjp = vjp_reshape, .run = moru_run_alias, .print = print_axis,
 };
 
 const moru_op_def moru_op_expand_dims = {
     .name = "expand_dims", .formula = "y = x with an axis of size 1 put in", .min_inputs = 1, .max_inputs = 1,
-    .n_outputs = 1, .flags = MORU_OP_ALIAS, .attr_size = sizeof(axis_attrs), .in_place = 1,
+    .n_outputs = 1, .flags = MORU_OP_ALIAS | MORU_OP_RESIZE, .attr_size = sizeof(axis_attrs), .in_place = 1,
     .infer = infer_expand_dims, .vjp = vjp_reshape, .run = moru_run_alias, .print = print_axis,
 };
 
 const moru_op_def moru_op_squeeze = {
     .name = "squeeze", .formula = "y = x with an axis of size 1 taken out", .min_inputs = 1, .max_inputs = 1,
-    .n_outputs = 1, .flags = MORU_OP_ALIAS, .attr_size = sizeof(axis_attrs), .in_place = 1, .infer = infer_squeeze,
+    .n_outputs = 1, .flags = MORU_OP_ALIAS | MORU_OP_RESIZE, .attr_size = sizeof(axis_attrs), .in_place = 1,
+    .infer = infer_squeeze,
     .vjp = vjp_reshape, .run = moru_run_alias, .print = print_axis,
 };
 

@@ -20,11 +20,13 @@ static void vjp_identity(const moru_vjp *v)
 
 const moru_op_def moru_op_stop_gradient = {
     .name = "stop_gradient", .formula = "y = x, dx = 0", .min_inputs = 1, .max_inputs = 1, .n_outputs = 1,
-    .flags = MORU_OP_ALIAS, .in_place = 1, .infer = infer_same, .vjp = vjp_stop_gradient, .run = moru_run_alias,
+    .flags = MORU_OP_ALIAS | MORU_OP_RESIZE, .in_place = 1, .infer = infer_same, .vjp = vjp_stop_gradient,
+    .run = moru_run_alias,
 };
 
 const moru_op_def moru_op_identity = {
-    .name = "identity", .formula = "y = x", .min_inputs = 1, .max_inputs = 1, .n_outputs = 1, .flags = MORU_OP_ALIAS,
+    .name = "identity", .formula = "y = x", .min_inputs = 1, .max_inputs = 1, .n_outputs = 1,
+    .flags = MORU_OP_ALIAS | MORU_OP_RESIZE,
     .in_place = 1, .infer = infer_same, .vjp = vjp_identity, .run = moru_run_alias,
 };
 
