@@ -21,7 +21,8 @@ static const table tables[] = {
 };
 enum { TABLES = sizeof tables / sizeof *tables };
 
-static moru_status read_table(const void *self, const int64_t *rows, int64_t n, void *const *inputs, void *const *targets)
+static moru_status read_table(const void *self, const int64_t *rows, int64_t n, void *const *inputs,
+                              void *const *targets)
 {
     const table *t = self;
     for (int64_t i = 0; i < n; i++) {

@@ -33,7 +33,8 @@ static moru_status no_column(const table *t, const char *name, size_t length, co
         }
         at += (size_t)sprintf(list + at, "%s%s", c ? ", " : "", moru_csv_show(t->columns[c].name, shown));
     }
-    return moru_fail(MORU_ERR_ARGUMENT, "%s: %s \"%.*s\" isn't one of its columns %s", t->path, what, (int)length, name, list);
+    return moru_fail(MORU_ERR_ARGUMENT, "%s: %s \"%.*s\" isn't one of its columns %s", t->path, what, (int)length, name,
+                     list);
 }
 
 static int find(const table *t, const char *name, size_t length)
@@ -79,8 +80,8 @@ static moru_status check_names(const table *t, int64_t line)
             int first = find(t, names[c], strlen(names[c])), second = first + 1;
             while (strcmp(t->columns[second].name, names[c]) != 0)
                 second++;
-            status = moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": columns %d and %d are both named \"%s\"", t->path, line,
-                               first + 1, second + 1, moru_csv_show(names[c], shown));
+            status = moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": columns %d and %d are both named \"%s\"", t->path,
+                               line, first + 1, second + 1, moru_csv_show(names[c], shown));
         }
     free(names);
     return status;
@@ -98,15 +99,17 @@ static moru_status choose(table *t)
         if (t->columns[t->target].kind == MORU_CSV_IGNORED)
             return moru_fail(MORU_ERR_ARGUMENT, "%s: the target \"%s\" can't be ignored", t->path, o->target);
     } else {
-        for (t->target = t->n_columns - 1; t->target >= 0 && t->columns[t->target].kind == MORU_CSV_IGNORED; t->target--)
-            continue;
+        t->target = t->n_columns - 1;
+        while (t->target >= 0 && t->columns[t->target].kind == MORU_CSV_IGNORED)
+            t->target--;
     }
     int inputs = 0;
     for (int c = 0; c < t->n_columns; c++)
         inputs += c != t->target && t->columns[c].kind != MORU_CSV_IGNORED;
     if (t->target < 0 || inputs == 0)
-        return moru_fail(MORU_ERR_FORMAT, "%s: of its %d column%s none is left as %s; is the separator \"%c\" right?", t->path,
-                         t->n_columns, t->n_columns == 1 ? "" : "s", t->target < 0 ? "target" : "input", o->separator);
+        return moru_fail(MORU_ERR_FORMAT, "%s: of its %d column%s none is left as %s; is the separator \"%c\" right?",
+                         t->path, t->n_columns, t->n_columns == 1 ? "" : "s", t->target < 0 ? "target" : "input",
+                         o->separator);
     return MORU_OK;
 }
 
@@ -137,8 +140,8 @@ static moru_status take_row(void *self, const moru_csv_cell *cells, int n)
             return MORU_OK;
     }
     if (n != t->n_columns)
-        return moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": a row of %d cells in a table of %d columns", t->path, cells[0].line, n,
-                         t->n_columns);
+        return moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": a row of %d cells in a table of %d columns", t->path,
+                         cells[0].line, n, t->n_columns);
     for (int c = 0; c < n; c++)
         MORU_TRY(moru_csv_column_add(&t->columns[c], t->path, &cells[c], c == t->target));
     t->n_rows++;
@@ -156,13 +159,15 @@ static moru_status read_rows(table *t)
     uselocale(before);
     freelocale(c);
     if (status == MORU_OK && t->n_rows == 0)
-        status = moru_fail(MORU_ERR_FORMAT, "%s: %s", t->path, t->columns ? "no row follows the header" : "it is empty");
+        status = moru_fail(MORU_ERR_FORMAT, "%s: %s", t->path,
+                           t->columns ? "no row follows the header" : "it is empty");
     return status;
 }
 
 /* ---- the data set ---- */
 
-static moru_status read_table(const void *self, const int64_t *rows, int64_t n, void *const *inputs, void *const *targets)
+static moru_status read_table(const void *self, const int64_t *rows, int64_t n, void *const *inputs,
+                              void *const *targets)
 {
     const table *t = self;
     moru_real *x = inputs[0];

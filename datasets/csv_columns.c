@@ -16,8 +16,8 @@ static content content_of(const char *text, double *value)
     *value = NAN;
     if (!*text || strcmp(text, "NA") == 0 || strcmp(text, "?") == 0)
         return MISSING;
-    const char *after_sign = text + (*text == '+' || *text == '-');
-    if (strcasecmp(after_sign, "nan") == 0 || strcasecmp(after_sign, "inf") == 0 || strcasecmp(after_sign, "infinity") == 0)
+    const char *name = text + (*text == '+' || *text == '-');
+    if (strcasecmp(name, "nan") == 0 || strcasecmp(name, "inf") == 0 || strcasecmp(name, "infinity") == 0)
         return ODD;
     if (text[strspn(text, "+-.0123456789eE")]) /* strtod would take hexadecimal, too */
         return WORD;
@@ -111,8 +111,8 @@ static moru_status add_word(moru_csv_column *c, const char *path, const moru_csv
     if (c->slots[slot] < 0) {
         char shown[MORU_CSV_SHOWN];
         if (c->n_words == MORU_CSV_TEXTS)
-            return moru_fail(MORU_ERR_UNSUPPORTED, "%s:%" PRId64 ": column \"%s\" has more than %d different texts; can it be "
-                             "ignored?", path, cell->line, moru_csv_show(c->name, shown), MORU_CSV_TEXTS);
+            return moru_fail(MORU_ERR_UNSUPPORTED, "%s:%" PRId64 ": column \"%s\" has more than %d different texts; "
+                             "can it be ignored?", path, cell->line, moru_csv_show(c->name, shown), MORU_CSV_TEXTS);
         if (!(c->words[c->n_words] = strdup(cell->text)))
             return no_memory(c, path);
         c->slots[slot] = c->n_words++;
@@ -190,7 +190,8 @@ static void moments(const moru_csv_column *c, double *mean, double *deviation)
     for (int64_t i = 0; i < c->n; i++)
         if (!isnan(c->numbers[i]))
             squares += (c->numbers[i] - *mean) * (c->numbers[i] - *mean);
-    *deviation = least < most ? sqrt(squares / (double)n) : 0; /* exactly 0 for a constant, whatever rounding made of mean */
+    /* Exactly 0 for a constant, whatever rounding made of its mean. */
+    *deviation = least < most ? sqrt(squares / (double)n) : 0;
 }
 
 static moru_status finish_numbers(moru_csv_column *c, const char *path, bool standardise)

@@ -1,4 +1,4 @@
-/* Cells of a CSV file, in pieces, by libcsv. The parser gets one line at a time, so that the line of a cell is known. */
+/* Cells of a CSV file, by libcsv. The parser gets one line at a time, so that the line of a cell is known. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -88,8 +88,8 @@ static void take_cell(void *text_, size_t n, void *self)
     for (; n > 0 && isspace((unsigned char)*text); n--)
         text++;
     if (r->n_cells == MORU_CSV_COLUMNS || r->size + n > MAX_ROW) {
-        r->status = moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": the row has more than %d cells or %d bytes", r->path, line,
-                              MORU_CSV_COLUMNS, MAX_ROW);
+        r->status = moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": the row has more than %d cells or %d bytes", r->path,
+                              line, MORU_CSV_COLUMNS, MAX_ROW);
         return;
     }
     if (!make_room(r, n + 1)) {
@@ -120,8 +120,8 @@ static void take_row(int end, void *self)
 static moru_status parser_failed(reader *r)
 {
     if (csv_error(&r->parser) == CSV_EPARSE)
-        return moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": a quotation mark within a cell, or text after a quoted one", r->path,
-                         r->line);
+        return moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": a quotation mark within a cell, or text after a quoted one",
+                         r->path, r->line);
     return moru_fail(MORU_ERR_MEMORY, "%s:%" PRId64 ": %s", r->path, r->line, csv_strerror(csv_error(&r->parser)));
 }
 
@@ -131,7 +131,8 @@ static moru_status check_bytes(const reader *r, const char *text, size_t n)
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
         if (c < 32 && !isspace(c) && c != r->separator)
-            return moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": a byte of value %d: this isn't a text file", r->path, r->line, c);
+            return moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": a byte of value %d: this isn't a text file", r->path,
+                             r->line, c);
     }
     return MORU_OK;
 }
@@ -145,8 +146,8 @@ static moru_status take_line(reader *r, const char *text, size_t n)
     if (done != n)
         return parser_failed(r);
     if (r->parser.entry_pos > MAX_CELL)
-        return moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": a cell of more than %d bytes; is a quotation mark missing?", r->path,
-                         r->line - lines_in((char *)r->parser.entry_buf, r->parser.entry_pos), MAX_CELL);
+        return moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": a cell of more than %d bytes; is a quotation mark missing?",
+                         r->path, r->line - lines_in((char *)r->parser.entry_buf, r->parser.entry_pos), MAX_CELL);
     char last = text[n - 1];
     r->line += last == '\r' || (last == '\n' && !(n == 1 && r->after_return));
     r->after_return = last == '\r';
@@ -170,11 +171,11 @@ static moru_status take_piece(reader *r, const char *text, size_t n)
 static moru_status take_end(reader *r)
 {
     int64_t begin = r->line - lines_in((char *)r->parser.entry_buf, r->parser.entry_pos);
-    if (csv_fini(&r->parser, take_cell, take_row, r) != 0)
-        return csv_error(&r->parser) != CSV_EPARSE ? parser_failed(r)
-               : moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": the quotation mark that begins a cell here has no end", r->path,
-                           begin);
-    return r->status;
+    if (csv_fini(&r->parser, take_cell, take_row, r) == 0)
+        return r->status;
+    if (csv_error(&r->parser) != CSV_EPARSE)
+        return parser_failed(r);
+    return moru_fail(MORU_ERR_FORMAT, "%s:%" PRId64 ": the quotation mark before this cell has no end", r->path, begin);
 }
 
 static moru_status read_pieces(reader *r, FILE *file, char *piece)
@@ -182,7 +183,7 @@ static moru_status read_pieces(reader *r, FILE *file, char *piece)
     for (bool first = true;; first = false) {
         size_t n = fread(piece, 1, PIECE, file), mark = 0;
         if (n < PIECE && ferror(file))
-            return moru_fail(MORU_ERR_IO, "%s:%" PRId64 ": %s", r->path, r->line, strerror(errno));
+            return moru_fail(MORU_ERR_IO, "%s: %s", r->path, strerror(errno));
         if (first && n >= 3 && memcmp(piece, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
             mark = 3;
         MORU_TRY(take_piece(r, piece + mark, n - mark));

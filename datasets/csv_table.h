@@ -39,8 +39,8 @@ typedef struct moru_csv_column {
 
 /* Appends a cell; path is for messages. A missing cell of a target is an error. */
 moru_status moru_csv_column_add(moru_csv_column *column, const char *path, const moru_csv_cell *cell, bool target);
-/* After the last row. Numbers become values: missing ones the mean, then, if standardise, mean 0 and standard deviation 1
- * (0 where all are equal). Words are sorted; missing ones become the last word, "?". */
+/* After the last row. Numbers become values: missing ones the mean, then, if standardise, mean 0 and standard deviation
+ * 1 (0 where all are equal). Words are sorted; missing ones become the last word, "?". */
 moru_status moru_csv_column_finish(moru_csv_column *column, const char *path, bool standardise);
 void moru_csv_column_clear(moru_csv_column *column);
 

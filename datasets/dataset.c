@@ -67,7 +67,8 @@ moru_status moru_dataset_read(const moru_dataset *d, const int64_t *rows, int64_
         return moru_fail(MORU_ERR_ARGUMENT, "data set: %" PRId64 " samples can't be read", n);
     for (int64_t i = 0; i < n; i++)
         if (rows[i] < 0 || rows[i] >= d->info.size)
-            return moru_fail(MORU_ERR_RANGE, "data set: sample %" PRId64 " isn't one of its %" PRId64, rows[i], d->info.size);
+            return moru_fail(MORU_ERR_RANGE, "data set: sample %" PRId64 " isn't one of its %" PRId64, rows[i],
+                             d->info.size);
     return d->class_->read(d->self, rows, n, inputs, targets);
 }
 
@@ -86,7 +87,8 @@ static void copy_rows(const moru_tensor *from, int64_t bytes, const int64_t *row
         memcpy(to + i * bytes, (const char *)from->data + rows[i] * bytes, (size_t)bytes);
 }
 
-static moru_status read_arrays(const void *self, const int64_t *rows, int64_t n, void *const *inputs, void *const *targets)
+static moru_status read_arrays(const void *self, const int64_t *rows, int64_t n, void *const *inputs,
+                               void *const *targets)
 {
     const arrays *a = self;
     for (int k = 0; k < a->n_inputs; k++)
@@ -108,7 +110,8 @@ static void free_arrays(void *self)
 }
 
 /* Describes the samples of one tensor. */
-static moru_status samples_of(const moru_tensor *tensor, int64_t *size, moru_shape *shape, moru_dtype *dtype, int64_t *bytes)
+static moru_status samples_of(const moru_tensor *tensor, int64_t *size, moru_shape *shape, moru_dtype *dtype,
+                              int64_t *bytes)
 {
     char text[MORU_SHAPE_TEXT];
     if (!tensor || tensor->shape.rank < 1)
@@ -124,12 +127,13 @@ static moru_status samples_of(const moru_tensor *tensor, int64_t *size, moru_sha
 }
 
 /* Everything but the tensors themselves. */
-static moru_status describe_arrays(arrays *a, const char *name, moru_dataset_info *info, const moru_tensor *const *inputs,
-                                   int n_inputs, const moru_tensor *const *targets, int n_targets)
+static moru_status describe_arrays(arrays *a, const char *name, moru_dataset_info *info,
+                                   const moru_tensor *const *inputs, int n_inputs,
+                                   const moru_tensor *const *targets, int n_targets)
 {
     if (n_inputs < 1 || n_inputs > MORU_MAX_FEATURES || n_targets < 0 || n_targets > MORU_MAX_FEATURES)
-        return moru_fail(MORU_ERR_ARGUMENT, "%d inputs and %d targets; 1 to %d and 0 to %d are possible", n_inputs, n_targets,
-                         MORU_MAX_FEATURES, MORU_MAX_FEATURES);
+        return moru_fail(MORU_ERR_ARGUMENT, "%d inputs and %d targets; 1 to %d and 0 to %d are possible", n_inputs,
+                         n_targets, MORU_MAX_FEATURES, MORU_MAX_FEATURES);
     if (!(a->name = strdup(name)))
         return moru_fail(MORU_ERR_MEMORY, "no memory for a data set");
     a->n_inputs = n_inputs;
@@ -139,9 +143,11 @@ static moru_status describe_arrays(arrays *a, const char *name, moru_dataset_inf
     info->n_inputs = n_inputs;
     info->n_targets = n_targets;
     for (int k = 0; k < n_inputs; k++)
-        MORU_TRY(samples_of(inputs[k], &info->size, &info->input_shapes[k], &info->input_dtypes[k], &a->input_bytes[k]));
+        MORU_TRY(samples_of(inputs[k], &info->size, &info->input_shapes[k], &info->input_dtypes[k],
+                            &a->input_bytes[k]));
     for (int k = 0; k < n_targets; k++)
-        MORU_TRY(samples_of(targets[k], &info->size, &info->target_shapes[k], &info->target_dtypes[k], &a->target_bytes[k]));
+        MORU_TRY(samples_of(targets[k], &info->size, &info->target_shapes[k], &info->target_dtypes[k],
+                            &a->target_bytes[k]));
     return MORU_OK;
 }
 
@@ -211,7 +217,8 @@ typedef struct slice {
     int64_t start;
 } slice;
 
-static moru_status read_slice(const void *self, const int64_t *rows, int64_t n, void *const *inputs, void *const *targets)
+static moru_status read_slice(const void *self, const int64_t *rows, int64_t n, void *const *inputs,
+                              void *const *targets)
 {
     const slice *s = self;
     enum { CHUNK = 256 };

@@ -14,7 +14,7 @@ struct moru_dataset {
 /* "fashion-mnist", "mnist" with split "train" or "test" in a directory; classes are its 10 names. */
 moru_status moru_dataset_mnist(moru_dataset **dataset, const char *name, const char *directory, const char *split,
                                const char *const *classes);
-/* idx files whose labels are 0 .. n_classes - 1 (0: what the labels hold). class_names may be NULL and are not copied. */
+/* idx files whose labels are 0 .. n_classes - 1 (0: what the labels hold). class_names may be NULL; not copied. */
 moru_status moru_dataset_idx_classes(moru_dataset **dataset, const char *name, const char *images, const char *labels,
                                      int n_classes, const char *const *class_names);
 /* One of the small tables that are part of the library; MORU_ERR_ARGUMENT if there is none of that name. */
@@ -24,8 +24,8 @@ const char *moru_dataset_builtin_name(int k);
 /* Over tensors, which it takes (and makes NULL in the caller's arrays) unless it fails. more: n_classes and images. */
 moru_status moru_dataset_take(moru_dataset **dataset, const char *name, moru_tensor **inputs, int n_inputs,
                               moru_tensor **targets, int n_targets, const moru_dataset_info *more);
-/* Data sets "x" (or "x0", "x1", ...) and "target" ("target0", ...) of an HDF5 file: floating ones as MORU_REAL, integers as
- * MORU_INT32; the first axis counts samples. A target of one integer from 0 up per sample counts as a class. */
+/* Data sets "x" (or "x0", "x1", ...) and "target" ("target0", ...) of an HDF5 file: floating ones as MORU_REAL,
+ * integers as MORU_INT32; the first axis counts samples. A target of one integer from 0 up per sample counts as a class. */
 moru_status moru_dataset_h5(moru_dataset **dataset, const char *path);
 
 #endif

@@ -23,8 +23,9 @@ static moru_status check_finite(const arrays *a, const char *name, const moru_te
     int64_t per_sample = tensor->shape.rank > 0 && tensor->shape.dims[0] > 0 ? tensor->size / tensor->shape.dims[0] : 1;
     for (int64_t i = 0; i < tensor->size; i++)
         if (!isfinite(x[i]))
-            return moru_fail(MORU_ERR_NUMERIC, "%s: data set \"%s\": %s in sample %" PRId64 ", at position %" PRId64 " of it",
-                             a->path, name, isnan(x[i]) ? "a NaN" : "an infinity", i / per_sample, i % per_sample);
+            return moru_fail(MORU_ERR_NUMERIC, "%s: data set \"%s\": %s in sample %" PRId64 ", at position %" PRId64
+                             " of it", a->path, name, isnan(x[i]) ? "a NaN" : "an infinity", i / per_sample,
+                             i % per_sample);
     return MORU_OK;
 }
 
@@ -59,7 +60,8 @@ static moru_status read_arrays(const arrays *a, const char *name, moru_tensor **
         if (kind != MORU_HDF5_DATASET)
             return MORU_OK;
         if (k == MORU_MAX_FEATURES)
-            return moru_fail(MORU_ERR_UNSUPPORTED, "%s: more than %d data sets \"%s\"", a->path, MORU_MAX_FEATURES, name);
+            return moru_fail(MORU_ERR_UNSUPPORTED, "%s: more than %d data sets \"%s\"", a->path, MORU_MAX_FEATURES,
+                             name);
         MORU_TRY(read_array(a, numbered, &tensors[k]));
         *n = k + 1;
     }

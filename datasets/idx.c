@@ -69,8 +69,8 @@ static moru_status read_header(gzFile file, const char *path, uint32_t magic, id
             return moru_fail(MORU_ERR_FORMAT, "%s: its sizes are too large", path);
     }
     if (idx->rank == 3 && (idx->dims[1] < 1 || idx->dims[2] < 1 || idx->dims[1] > 65536 || idx->dims[2] > 65536))
-        return moru_fail(MORU_ERR_FORMAT, "%s: images of %" PRId64 " x %" PRId64 " pixels make no sense", path, idx->dims[1],
-                         idx->dims[2]);
+        return moru_fail(MORU_ERR_FORMAT, "%s: images of %" PRId64 " x %" PRId64 " pixels make no sense", path,
+                         idx->dims[1], idx->dims[2]);
     return MORU_OK;
 }
 
@@ -90,8 +90,8 @@ static moru_status read_contents(gzFile file, const char *path, idx_file *idx)
         MORU_TRY(read_bytes(file, path, idx->data + have, capacity - have, &got));
         have += got;
         if (have < capacity)
-            return moru_fail(MORU_ERR_FORMAT, "%s: ends after %" PRId64 " bytes of data, its header promises %" PRId64, path,
-                             have, idx->bytes);
+            return moru_fail(MORU_ERR_FORMAT, "%s: ends after %" PRId64 " bytes of data, its header promises %" PRId64,
+                             path, have, idx->bytes);
     }
     unsigned char more;
     MORU_TRY(read_bytes(file, path, &more, 1, &got));
@@ -128,7 +128,8 @@ typedef struct idx_dataset {
     char *name;
 } idx_dataset;
 
-static moru_status read_samples(const void *self, const int64_t *rows, int64_t n, void *const *inputs, void *const *targets)
+static moru_status read_samples(const void *self, const int64_t *rows, int64_t n, void *const *inputs,
+                                void *const *targets)
 {
     const idx_dataset *d = self;
     int64_t pixels = d->images.dims[1] * d->images.dims[2];
@@ -155,8 +156,8 @@ static void free_samples(void *self)
 static moru_status check(const idx_dataset *d, const char *images, const char *labels, int *n_classes)
 {
     if (d->images.dims[0] != d->labels.dims[0])
-        return moru_fail(MORU_ERR_FORMAT, "%s holds %" PRId64 " images, %s %" PRId64 " labels", images, d->images.dims[0],
-                         labels, d->labels.dims[0]);
+        return moru_fail(MORU_ERR_FORMAT, "%s holds %" PRId64 " images, %s %" PRId64 " labels", images,
+                         d->images.dims[0], labels, d->labels.dims[0]);
     int largest = -1;
     for (int64_t i = 0; i < d->labels.dims[0]; i++) {
         int label = d->labels.data[i];

@@ -48,7 +48,8 @@ static void *produce(void *argument)
         int64_t first = l->produced * l->options.batch_size;
         batch->size = batch_size_of(l, l->produced);
         pthread_mutex_unlock(&l->mutex);
-        moru_status status = moru_dataset_read(l->dataset, l->order + first, batch->size, batch->inputs, batch->targets);
+        moru_status status = moru_dataset_read(l->dataset, l->order + first, batch->size, batch->inputs,
+                                               batch->targets);
         pthread_mutex_lock(&l->mutex);
         if (status == MORU_OK) {
             l->produced++;
@@ -152,7 +153,8 @@ moru_status moru_loader_next(moru_loader *l, moru_batch *batch)
     moru_status status = MORU_OK;
     *batch = (moru_batch){0};
     pthread_mutex_lock(&l->mutex);
-    if (l->produced > l->consumed && l->ring[l->consumed % RING].size < 0) { /* the batch handed out last is free again */
+    /* The batch handed out last is free again. */
+    if (l->produced > l->consumed && l->ring[l->consumed % RING].size < 0) {
         l->consumed++;
         pthread_cond_broadcast(&l->changed);
     }

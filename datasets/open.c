@@ -30,8 +30,8 @@ static moru_status open_fashion(moru_dataset **dataset, const char *argument)
         return moru_dataset_mnist(dataset, "fashion-mnist", directory, split, clothes);
     if (access(debian, F_OK) == 0)
         return moru_dataset_mnist(dataset, "fashion-mnist", debian, split, clothes);
-    return moru_fail(MORU_ERR_IO, "fashion-mnist: it is neither in %s nor in %s; on Debian: apt-get install dataset-fashion-mnist",
-                     *directory ? directory : "$MORU_DATA/fashion-mnist", debian);
+    return moru_fail(MORU_ERR_IO, "fashion-mnist: it is neither in %s nor in %s; on Debian: apt-get install "
+                     "dataset-fashion-mnist", *directory ? directory : "$MORU_DATA/fashion-mnist", debian);
 }
 
 /* mnist:DIR[:train|:test] */
@@ -55,7 +55,9 @@ static moru_status open_mnist(moru_dataset **dataset, const char *argument)
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    static const char pairs[] = "00112233445566778899aAbBcCdDeEfF";
+    const char *found = c ? strchr(pairs, c) : NULL;
+    return found ? (int)(found - pairs) / 2 : -1;
 }
 
 /* %41 becomes A, in place. */
@@ -100,7 +102,8 @@ static moru_status csv_option(moru_csv_options *o, const char *name, const char 
             return moru_fail(MORU_ERR_ARGUMENT, "csv: sep=%s: a separator is one character (or tab)", value);
         o->separator = tab ? '\t' : value[0];
     } else {
-        return moru_fail(MORU_ERR_ARGUMENT, "csv: no option \"%s\"; there are target, sep, header, raw, ignore, numeric", name);
+        return moru_fail(MORU_ERR_ARGUMENT, "csv: no option \"%s\"; there are target, sep, header, raw, ignore and "
+                         "numeric", name);
     }
     return MORU_OK;
 }
@@ -114,7 +117,7 @@ static moru_status open_csv(moru_dataset **dataset, const char *argument)
     moru_status status = MORU_OK;
     if ((question = strrchr(text, '?'))) {
         *question = '\0';
-        for (char *pair = strtok_r(question + 1, "&", &save); pair && status == MORU_OK; pair = strtok_r(NULL, "&", &save)) {
+        for (char *rest = question + 1, *pair; status == MORU_OK && (pair = strtok_r(rest, "&", &save)); rest = NULL) {
             char *equals = strchr(pair, '=');
             if (!equals) {
                 status = moru_fail(MORU_ERR_ARGUMENT, "csv: option \"%s\" has no value", pair);
