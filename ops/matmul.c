@@ -136,7 +136,7 @@ static int64_t batch_size(const operand *x, int i)
     return i < x->batch_rank ? x->batch[x->batch_rank - 1 - i] : 1;
 }
 
-/* Batch axes, outermost first, joined where the strides of all three matrices allow. */
+/* Batch axes, outermost first, joined where the strides of a and b allow; c is dense. */
 static void plan_batch(plan *p, const operand *a, const operand *b)
 {
     int axes = a->batch_rank > b->batch_rank ? a->batch_rank : b->batch_rank;
@@ -152,7 +152,7 @@ static void plan_batch(plan *p, const operand *a, const operand *b)
         int64_t sa = batch_stride(a, i), sb = batch_stride(b, i), sc = c_strides[i];
         if (size == 1)
             continue;
-        if (n > 0 && p->a[n - 1] == size * sa && p->b[n - 1] == size * sb && p->c[n - 1] == size * sc)
+        if (n > 0 && p->a[n - 1] == size * sa && p->b[n - 1] == size * sb)
             size *= p->dims[--n];
         p->dims[n] = size;
         p->a[n] = sa;
