@@ -35,7 +35,8 @@ static void vjp_log_sigmoid(const moru_vjp *v)
 {
     v->dx[0] = moru_mul(VJP_DY, moru_sigmoid(moru_neg(VJP_A)));
 }
-MORU_UNARY_OP(log_sigmoid, "y = -log(1 + e^-x)", MORU_COSTLY, vjp_log_sigmoid, .activation = 1 + MORU_UNARY_log_sigmoid);
+MORU_UNARY_OP(log_sigmoid, "y = -log(1 + e^-x)", MORU_COSTLY, vjp_log_sigmoid,
+              .activation = 1 + MORU_UNARY_log_sigmoid);
 
 moru_node *moru_log_sigmoid(moru_node *x)
 {

@@ -1,4 +1,4 @@
-/* NumPy broadcasting at run time: a plan of rows along which each input has stride 0 or 1, so that the kernels do the work. */
+/* NumPy broadcasting at run time: a plan of rows along which each input has stride 0 or 1, as the kernels want it. */
 #ifndef MORU_OPS_BROADCAST_H
 #define MORU_OPS_BROADCAST_H
 

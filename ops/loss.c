@@ -21,7 +21,8 @@ static moru_status check_labels(const moru_infer *in, int z)
     for (int k = 0; fit && k < labels->rank; k++)
         fit = logits->dims[k] == labels->dims[k] || logits->dims[k] < 0 || labels->dims[k] < 0;
     if (!fit)
-        return moru_op_error(MORU_ERR_SHAPE, "logits %s and labels %s: labels need the logits' shape less its last axis",
+        return moru_op_error(MORU_ERR_SHAPE,
+                             "logits %s and labels %s: labels need the logits' shape less its last axis",
                              tz, tl);
     return MORU_OK;
 }

@@ -42,7 +42,8 @@ static int64_t offset(int n, const int64_t *sizes, const int64_t *strides, int64
 
 static int64_t factor_at(const walk *w, int64_t product, int64_t j)
 {
-    return offset(w->n_kept, w->kept, w->kept_strides, product) + offset(w->n_reduced, w->reduced, w->reduced_strides, j);
+    return offset(w->n_kept, w->kept, w->kept_strides, product)
+           + offset(w->n_reduced, w->reduced, w->reduced_strides, j);
 }
 
 static moru_status run_exclusive_prod(const moru_run *run)

@@ -41,7 +41,8 @@ moru_status moru_infer_all_real(const moru_infer *in)
     char text[MORU_SHAPE_TEXT];
     for (int i = 0; i < in->n_inputs; i++)
         if (in->dtypes[i] != MORU_REAL)
-            return moru_op_error(MORU_ERR_SHAPE, "input %d, %s, is %s where a real value belongs (moru_cast() makes one)",
+            return moru_op_error(MORU_ERR_SHAPE,
+                                 "input %d, %s, is %s where a real value belongs (moru_cast() makes one)",
                                  i, moru_shape_print(&in->shapes[i], text, sizeof text),
                                  moru_dtype_name(in->dtypes[i]));
     return MORU_OK;

@@ -95,9 +95,11 @@ static moru_node *squared_error(moru_node *a, moru_node *b)
     {.name = #op "/all", .build = build_##op, AXES(-1, 0), .in = {GC_REAL(low, high, 3, 4)}, .flags = more}, \
     {.name = #op "/first", .build = build_##op, AXES(1, 0), .in = {GC_REAL(low, high, 3, 4)}, .flags = more}, \
     {.name = #op "/last", .build = build_##op, AXES(1, -1), .in = {GC_REAL(low, high, 3, 5)}, .flags = more}, \
-    {.name = #op "/middle kept", .build = build_##op, KEPT(1, 1, 0), .in = {GC_REAL(low, high, 2, 3, 3)}, .flags = more}, \
+    {.name = #op "/middle kept", .build = build_##op, KEPT(1, 1, 0), .in = {GC_REAL(low, high, 2, 3, 3)}, \
+     .flags = more}, \
     {.name = #op "/apart", .build = build_##op, AXES(2, 2, 0), .in = {GC_REAL(low, high, 3, 2, 3)}, .flags = more}, \
-    {.name = #op "/apart kept", .build = build_##op, KEPT(2, 0, -1), .in = {GC_REAL(low, high, 2, 3, 3)}, .flags = more}, \
+    {.name = #op "/apart kept", .build = build_##op, KEPT(2, 0, -1), .in = {GC_REAL(low, high, 2, 3, 3)}, \
+     .flags = more}, \
     {.name = #op "/no axis", .build = build_##op, AXES(0, 0), .in = {GC_REAL(low, high, 2, 3)}, .flags = more}, \
     {.name = #op "/rank 0", .build = build_##op, AXES(-1, 0), .in = {GC_SCALAR(low, high)}, .flags = more}, \
     {.name = #op "/rank 1", .build = build_##op, AXES(1, 0), .in = {GC_REAL(low, high, 7)}, .flags = more}, \
@@ -137,12 +139,14 @@ const gradcheck_case gradcheck_cases_reduce[] = {
     {.name = "log_softmax/last", .build = build_log_softmax, .n = {-1}, .in = {GC_REAL(-2, 2, 3, 5)}},
     {.name = "log_softmax/first", .build = build_log_softmax, .n = {0}, .in = {GC_REAL(-2, 2, 4, 3)}},
     {.name = "log_softmax/middle", .build = build_log_softmax, .n = {1}, .in = {GC_REAL(-2, 2, 2, 3, 2)}},
-    {.name = "sparse_cross_entropy", .binary = moru_sparse_cross_entropy, .in = {GC_REAL(-2, 2, 4, 5), GC_INT(0, 5, 4)}},
+    {.name = "sparse_cross_entropy", .binary = moru_sparse_cross_entropy,
+     .in = {GC_REAL(-2, 2, 4, 5), GC_INT(0, 5, 4)}},
     {.name = "sparse_cross_entropy/rank 3", .binary = moru_sparse_cross_entropy,
      .in = {GC_REAL(-2, 2, 2, 3, 4), GC_INT(0, 4, 2, 3)}},
     {.name = "sparse_cross_entropy/rank 1", .binary = moru_sparse_cross_entropy,
      .in = {GC_REAL(-2, 2, 6), {.dtype = MORU_INT32, .low = 0, .high = 6}}},
-    {.name = "sparse_cross_entropy/size 0", .binary = moru_sparse_cross_entropy, .in = {GC_REAL(-2, 2, 0, 4), GC_INT(0, 4, 0)}},
+    {.name = "sparse_cross_entropy/size 0", .binary = moru_sparse_cross_entropy,
+     .in = {GC_REAL(-2, 2, 0, 4), GC_INT(0, 4, 0)}},
     {.name = "cross_entropy", .binary = moru_cross_entropy, .in = {GC_REAL(-2, 2, 4, 5), GC_REAL(0, 1, 4, 5)}},
     {.name = "sigmoid_cross_entropy", .binary = moru_sigmoid_cross_entropy,
      .in = {GC_KINK(-3, 3, 0, 4, 5), GC_REAL(0, 1, 4, 5)}},

@@ -1,8 +1,8 @@
 /* The gradient check: every op of the table against differences of its values, in double, first and second order.
  *
  * A case's value y becomes the number s = sum(y (w + u y)) with random w and u. moru_gradients(s) is held against
- * five-point differences of s; then the gradient of a random-weighted sum of those gradients is held against differences
- * of that sum. Every program also runs with all compiler passes left out and has to agree. */
+ * five-point differences of s; then the gradient of a random-weighted sum of those gradients is held against
+ * differences of that sum. Every program also runs with all compiler passes left out and has to agree. */
 #ifndef MORU_TESTS_GRADCHECK_H
 #define MORU_TESTS_GRADCHECK_H
 
@@ -20,7 +20,7 @@ enum {
 #define GRADCHECK_MAX_INPUTS 6
 #define GRADCHECK_MAX_OPS 512
 
-/* Elements are uniform in [low, high), and at least 1e-2 away from each kink. The list of inputs ends at low == high. */
+/* Elements are uniform in [low, high), and at least 1e-2 away from each kink. The list ends at low == high. */
 typedef struct gradcheck_input {
     moru_dtype dtype;  /* integers are drawn in [low, high) and not differentiated */
     moru_shape shape;
@@ -52,14 +52,15 @@ typedef struct gradcheck_case {
 #define GC_FIXED(low_, high_, ...) \
     {.dtype = MORU_REAL, .shape = MORU_SHAPE(__VA_ARGS__), .low = (low_), .high = (high_), .fixed = true}
 #define GC_KINK(low_, high_, kink_, ...) \
-    {.dtype = MORU_REAL, .shape = MORU_SHAPE(__VA_ARGS__), .low = (low_), .high = (high_), .kinks = {kink_}, .n_kinks = 1}
+    {.dtype = MORU_REAL, .shape = MORU_SHAPE(__VA_ARGS__), .low = (low_), .high = (high_), .kinks = {kink_}, \
+     .n_kinks = 1}
 
 /* Tables of cases, one file each, ended by a case without a name. */
 extern const gradcheck_case gradcheck_cases_elementwise[], gradcheck_cases_reduce[], gradcheck_cases_linear[],
     gradcheck_cases_conv[], gradcheck_cases_shape[], gradcheck_cases_norm[];
 
-/* Which ops of the table cases have checked, by place in it, and of which inputs the gradient was checked. An op is covered
- * when that is so for all its inputs but optional ones, integers and those of which only the shape is read. */
+/* Which ops of the table cases have checked, by place in it, and of which inputs the gradient was checked. An op is
+ * covered when that is so for all its inputs but optional ones, integers and those of which only the shape is read. */
 typedef struct gradcheck_coverage {
     bool refused[GRADCHECK_MAX_OPS];     /* shown to answer MORU_ERR_GRADIENT */
     uint32_t inputs[GRADCHECK_MAX_OPS], integers[GRADCHECK_MAX_OPS];

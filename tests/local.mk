@@ -17,6 +17,7 @@ unit_tests = \
     tests/test_losses \
     tests/test_models \
     tests/test_optimizers \
+    tests/test_ops_math \
     tests/test_ops_shapes \
     tests/test_ops_shapes2 \
     tests/test_ops_values \

@@ -1,5 +1,5 @@
-/* What builders of elementwise ops, reductions, softmax and losses refuse, with status and sentence; what they make of open
- * sizes. */
+/* What builders of elementwise ops, reductions, softmax and losses refuse, with status and sentence; what they make of
+ * open sizes. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +32,10 @@ static moru_node *integer(moru_shape shape)
 static void refused(moru_node *y, moru_status status, const char *a, const char *b, const char *c)
 {
     const char *error = moru_graph_error(graph);
-    ck_assert_msg(moru_graph_status(graph) == status, "status %s, \"%s\"", moru_status_name(moru_graph_status(graph)), error);
-    ck_assert_msg(strstr(error, a) && strstr(error, b) && strstr(error, c), "\"%s\" lacks \"%s\", \"%s\" or \"%s\"", error, a,
-                  b, c);
+    ck_assert_msg(moru_graph_status(graph) == status, "status %s, \"%s\"", moru_status_name(moru_graph_status(graph)),
+                  error);
+    ck_assert_msg(strstr(error, a) && strstr(error, b) && strstr(error, c), "\"%s\" lacks \"%s\", \"%s\" or \"%s\"",
+                  error, a, b, c);
     ck_assert_ptr_nonnull(y);
     /* what is built on it is inert and keeps the first error */
     ck_assert_ptr_eq(moru_exp(y), y);
@@ -47,10 +48,11 @@ typedef moru_node *unary(moru_node *x);
 typedef moru_node *binary(moru_node *a, moru_node *b);
 
 static unary *const unaries[] = {
-    moru_neg, moru_abs, moru_sign, moru_floor, moru_ceil, moru_round, moru_exp, moru_expm1, moru_log, moru_log1p, moru_log2,
-    moru_sqrt, moru_rsqrt, moru_square, moru_reciprocal, moru_sin, moru_cos, moru_tan, moru_atan, moru_sinh, moru_cosh,
-    moru_tanh, moru_erf, moru_is_nan, moru_logical_not, moru_relu, moru_relu6, moru_selu, moru_gelu, moru_gelu_tanh,
-    moru_sigmoid, moru_log_sigmoid, moru_hard_sigmoid, moru_hard_silu, moru_silu, moru_mish, moru_softplus, moru_softsign,
+    moru_neg, moru_abs, moru_sign, moru_floor, moru_ceil, moru_round, moru_exp, moru_expm1, moru_log, moru_log1p,
+    moru_log2, moru_sqrt, moru_rsqrt, moru_square, moru_reciprocal, moru_sin, moru_cos, moru_tan, moru_atan,
+    moru_sinh, moru_cosh, moru_tanh, moru_erf, moru_is_nan, moru_logical_not, moru_relu, moru_relu6, moru_selu,
+    moru_gelu, moru_gelu_tanh, moru_sigmoid, moru_log_sigmoid, moru_hard_sigmoid, moru_hard_silu, moru_silu,
+    moru_mish, moru_softplus, moru_softsign,
 };
 
 START_TEST(unary_ops_want_real_values)
@@ -96,7 +98,8 @@ static void check_binary(binary *f)
     broadcasts(f, MORU_SHAPE(n, 1), MORU_SHAPE(1, m), MORU_SHAPE(n, m));
     broadcasts(f, MORU_SHAPE(n, 3), MORU_SHAPE(n, 1), MORU_SHAPE(n, 3));
     broadcasts(f, MORU_SHAPE(n), MORU_SHAPE(5), MORU_SHAPE(5));
-    refused(f(real(MORU_SHAPE(2, 3)), real(MORU_SHAPE(2, 5))), MORU_ERR_SHAPE, "[2,3] and [2,5]", "sizes 3 and 5", "broadcast");
+    refused(f(real(MORU_SHAPE(2, 3)), real(MORU_SHAPE(2, 5))), MORU_ERR_SHAPE, "[2,3] and [2,5]", "sizes 3 and 5",
+            "broadcast");
     RENEW();
     refused(f(real(MORU_SHAPE(0)), real(MORU_SHAPE(2))), MORU_ERR_SHAPE, "[0] and [2]", "sizes 0 and 2", "");
     RENEW();
@@ -126,7 +129,8 @@ START_TEST(comparison_shapes)
     moru_node *y = comparisons[_i](integer(MORU_SHAPE(2, 1)), integer(MORU_SHAPE(3)));
     ck_assert_int_eq(moru_node_dtype(y), MORU_REAL);
     ck_assert(moru_shape_equal(moru_node_shape(y), &MORU_SHAPE(2, 3)));
-    refused(comparisons[_i](real(MORU_SHAPE(2)), integer(MORU_SHAPE(3))), MORU_ERR_SHAPE, "float32 [2]", "int32 [3]", "one type");
+    refused(comparisons[_i](real(MORU_SHAPE(2)), integer(MORU_SHAPE(3))), MORU_ERR_SHAPE, "float32 [2]", "int32 [3]",
+            "one type");
 }
 END_TEST
 
@@ -134,10 +138,11 @@ START_TEST(where_shapes)
 {
     moru_node *y = moru_where(real(MORU_SHAPE(4)), real(MORU_SHAPE(2, 1, 1)), real(MORU_SHAPE(3, 1)));
     ck_assert(moru_shape_equal(moru_node_shape(y), &MORU_SHAPE(2, 3, 4)));
-    refused(moru_where(real(MORU_SHAPE(5)), real(MORU_SHAPE(2, 1)), real(MORU_SHAPE(4))), MORU_ERR_SHAPE, "[5] and [2,4]",
-            "where", "5 and 4");
+    refused(moru_where(real(MORU_SHAPE(5)), real(MORU_SHAPE(2, 1)), real(MORU_SHAPE(4))), MORU_ERR_SHAPE,
+            "[5] and [2,4]", "where", "5 and 4");
     RENEW();
-    refused(moru_where(integer(MORU_SHAPE(5)), real(MORU_SHAPE(5)), real(MORU_SHAPE(5))), MORU_ERR_SHAPE, "input 0", "int32", "");
+    refused(moru_where(integer(MORU_SHAPE(5)), real(MORU_SHAPE(5)), real(MORU_SHAPE(5))), MORU_ERR_SHAPE, "input 0",
+            "int32", "");
     RENEW();
     refused(moru_where(real(MORU_SHAPE(5)), NULL, real(MORU_SHAPE(5))), MORU_ERR_ARGUMENT, "operand 1", "missing", "");
 }
@@ -216,7 +221,8 @@ END_TEST
 
 START_TEST(extremes_of_nothing)
 {
-    refused(moru_max(real(MORU_SHAPE(3, 0)), (int[]){1}, 1, false), MORU_ERR_SHAPE, "max", "axis 1 of [3,0]", "nothing");
+    refused(moru_max(real(MORU_SHAPE(3, 0)), (int[]){1}, 1, false), MORU_ERR_SHAPE, "max", "axis 1 of [3,0]",
+            "nothing");
     RENEW();
     refused(moru_min(real(MORU_SHAPE(3, 0)), NULL, 0, false), MORU_ERR_SHAPE, "min", "axis 1 of [3,0]", "nothing");
     RENEW();
@@ -277,12 +283,14 @@ START_TEST(sparse_cross_entropy_shapes)
     refused(moru_sparse_cross_entropy(real(MORU_SHAPE(4, 5)), integer(MORU_SHAPE(3))), MORU_ERR_SHAPE, "logits [4,5]",
             "labels [3]", "sparse_cross_entropy");
     RENEW();
-    refused(moru_sparse_cross_entropy(real(MORU_SHAPE(4, 5)), integer(MORU_SHAPE(4, 1))), MORU_ERR_SHAPE, "[4,5]", "[4,1]", "");
+    refused(moru_sparse_cross_entropy(real(MORU_SHAPE(4, 5)), integer(MORU_SHAPE(4, 1))), MORU_ERR_SHAPE, "[4,5]",
+            "[4,1]", "");
     RENEW();
     refused(moru_sparse_cross_entropy(real(MORU_SHAPE(4, 5)), real(MORU_SHAPE(4))), MORU_ERR_SHAPE, "float32 [4,5]",
             "float32 [4]", "labels int32");
     RENEW();
-    refused(moru_sparse_cross_entropy(real(MORU_SCALAR_SHAPE), integer(MORU_SCALAR_SHAPE)), MORU_ERR_SHAPE, "[]", "", "");
+    refused(moru_sparse_cross_entropy(real(MORU_SCALAR_SHAPE), integer(MORU_SCALAR_SHAPE)), MORU_ERR_SHAPE, "[]", "",
+            "");
     RENEW();
     refused(moru_sparse_cross_entropy(real(MORU_SHAPE(4, 5)), NULL), MORU_ERR_ARGUMENT, "operand 1", "", "");
 }
@@ -299,9 +307,11 @@ START_TEST(loss_shapes)
     ck_assert_msg(moru_graph_status(graph) == MORU_OK, "%s", moru_graph_error(graph));
     const moru_shape expected[] = {MORU_SHAPE(n), MORU_SHAPE(n, 3), MORU_SCALAR_SHAPE};
     ck_assert(moru_shape_equal(moru_node_shape(y), &expected[_i]));
-    refused(losses[_i](real(MORU_SHAPE(4)), real(MORU_SHAPE(4, 1))), MORU_ERR_SHAPE, "[4] and [4,1]", names[_i], "differ");
+    refused(losses[_i](real(MORU_SHAPE(4)), real(MORU_SHAPE(4, 1))), MORU_ERR_SHAPE, "[4] and [4,1]", names[_i],
+            "differ");
     RENEW();
-    refused(losses[_i](real(MORU_SHAPE(4, 3)), real(MORU_SHAPE(4, 1))), MORU_ERR_SHAPE, "[4,3] and [4,1]", names[_i], "");
+    refused(losses[_i](real(MORU_SHAPE(4, 3)), real(MORU_SHAPE(4, 1))), MORU_ERR_SHAPE, "[4,3] and [4,1]", names[_i],
+            "");
     RENEW();
     refused(losses[_i](real(MORU_SHAPE(4, 3)), integer(MORU_SHAPE(4, 3))), MORU_ERR_SHAPE, "int32", "[4,3]", names[_i]);
     RENEW();

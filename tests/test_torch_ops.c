@@ -29,7 +29,8 @@ bool torch_read(hid_t group, const char *path, torch_tensor *tensor)
     }
     tensor->dtype = integer ? MORU_INT32 : MORU_REAL;
     tensor->data = malloc((size_t)tensor->size * 4 + 4);
-    bool fine = H5Dread(set, integer ? H5T_NATIVE_INT32 : H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor->data) >= 0;
+    bool fine = H5Dread(set, integer ? H5T_NATIVE_INT32 : H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                        tensor->data) >= 0;
     H5Tclose(type);
     H5Sclose(space);
     H5Dclose(set);
@@ -130,9 +131,11 @@ static void compare(const torch_case *t, const char *path, const moru_tensor *te
     torch_tensor expected;
     char a[MORU_SHAPE_TEXT], b[MORU_SHAPE_TEXT];
     ck_assert_msg(torch_read(t->group, path, &expected), "%s: no %s", t->name, path);
-    ck_assert_msg(moru_shape_equal(moru_tensor_shape(tensor), &expected.shape) && moru_tensor_dtype(tensor) == expected.dtype,
+    ck_assert_msg(moru_shape_equal(moru_tensor_shape(tensor), &expected.shape) &&
+                  moru_tensor_dtype(tensor) == expected.dtype,
                   "%s: %s is %s, PyTorch's %s", t->name, path,
-                  moru_shape_print(moru_tensor_shape(tensor), a, sizeof a), moru_shape_print(&expected.shape, b, sizeof b));
+                  moru_shape_print(moru_tensor_shape(tensor), a, sizeof a),
+                  moru_shape_print(&expected.shape, b, sizeof b));
     double most = 1;
     for (int64_t i = 0; i < expected.size && expected.dtype == MORU_REAL; i++)
         most = fmax(most, fabs(((float *)expected.data)[i]));
@@ -140,7 +143,8 @@ static void compare(const torch_case *t, const char *path, const moru_tensor *te
         const void *data = moru_tensor_const_data(tensor);
         double x = expected.dtype == MORU_REAL ? (double)((const moru_real *)data)[i] : ((const int32_t *)data)[i];
         double y = expected.dtype == MORU_REAL ? (double)((float *)expected.data)[i] : ((int32_t *)expected.data)[i];
-        ck_assert_msg(fabs(x - y) <= 1e-4 * fabs(y) + 1e-6 * most || x == y, "%s: %s, element %lld: %.8g, PyTorch has %.8g",
+        ck_assert_msg(fabs(x - y) <= 1e-4 * fabs(y) + 1e-6 * most || x == y,
+                      "%s: %s, element %lld: %.8g, PyTorch has %.8g",
                       t->name, path, (long long)i, x, y);
     }
     free(expected.data);

@@ -107,7 +107,8 @@ BUILD(prelu)
 BUILD(cosine_similarity)
 {
     int last = 1;
-    moru_node *lengths = moru_mul(moru_sum(moru_square(IN(a)), &last, 1, false), moru_sum(moru_square(IN(b)), &last, 1, false));
+    moru_node *lengths = moru_mul(moru_sum(moru_square(IN(a)), &last, 1, false),
+                                  moru_sum(moru_square(IN(b)), &last, 1, false));
     return moru_div(moru_sum(moru_mul(IN(a), IN(b)), &last, 1, false), moru_sqrt(lengths));
 }
 
@@ -294,7 +295,8 @@ BUILD(batch_norm)
 {
     double epsilon = torch_number(t, "eps", 1e-5);
     if (torch_number(t, "training", 1) == 0)
-        return moru_batch_norm_inference(IN(input), IN(weight), IN(bias), IN(running_mean), IN(running_var), 1, epsilon);
+        return moru_batch_norm_inference(IN(input), IN(weight), IN(bias), IN(running_mean), IN(running_var), 1,
+                                         epsilon);
     return moru_batch_norm(IN(input), IN(weight), IN(bias), 1, epsilon);
 }
 
