@@ -324,12 +324,16 @@ moru_status moru_hdf5_text(moru_hdf5 *file, const char *path, const char *attrib
 
 /* ---- writing ---- */
 
-/* Links whose groups on the way are made, with UTF-8 names. */
-static hid_t link_properties(void)
+/* Links whose groups on the way are made. Only names that need it are marked as UTF-8: marks make a group of the newer
+ * kind, which older programs can't read. */
+static hid_t link_properties(const char *path)
 {
+    bool ascii = true;
+    for (const char *c = path; *c; c++)
+        ascii &= (unsigned char)*c < 128;
     hid_t links = H5Pcreate(H5P_LINK_CREATE);
     H5Pset_create_intermediate_group(links, 1);
-    H5Pset_char_encoding(links, H5T_CSET_UTF8);
+    H5Pset_char_encoding(links, ascii ? H5T_CSET_ASCII : H5T_CSET_UTF8);
     return links;
 }
 
@@ -350,7 +354,7 @@ moru_status moru_hdf5_write(moru_hdf5 *file, const char *path, moru_hdf5_type ty
     }
     hid_t on_file = type == MORU_HDF5_REAL ? REAL_FILE : type == MORU_HDF5_INT32 ? H5T_STD_I32LE : H5T_STD_I64LE;
     hid_t native = type == MORU_HDF5_REAL ? REAL_NATIVE : type == MORU_HDF5_INT32 ? H5T_NATIVE_INT32 : H5T_NATIVE_INT64;
-    HANDLE links = link_properties();
+    HANDLE links = link_properties(path);
     HANDLE creation = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_obj_track_times(creation, false); /* the same data give the same bytes */
     HANDLE space = shape->rank ? H5Screate_simple(shape->rank, dims, NULL) : H5Screate(H5S_SCALAR);
@@ -373,7 +377,7 @@ static bool write_name(hid_t object, const char *name)
 moru_status moru_hdf5_make_group(moru_hdf5 *file, const char *path, const char *name)
 {
     INSIDE;
-    HANDLE links = link_properties();
+    HANDLE links = link_properties(path);
     HANDLE creation = H5Pcreate(H5P_GROUP_CREATE);
     H5Pset_obj_track_times(creation, false);
     HANDLE group = H5Gcreate2(file->id, path, links, creation, H5P_DEFAULT);

@@ -1,13 +1,17 @@
-/* Groups of HDF5's older format carry no checksums, and the HDF5 library trusts their heaps of names: a wrong size or a
- * name without an end leads it out of its memory. So they are walked through before the library sees the file. The newer
- * format (superblock 2 and later, object headers "OHDR") has checksums, which the library verifies. */
+/* HDF5's older format carries no checksums, and the HDF5 library trusts it: a wrong size of a heap, a name without an
+ * end, an address beyond the file lead it out of its memory. So everything it follows is walked through before the
+ * library sees the file. The newer format (superblock 2 and later, object headers "OHDR") has checksums, which the
+ * library verifies. */
 #include "formats/hdf5_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SYMBOL_TABLE = 0x11, CONTINUATION = 0x10, MAX_HEAP = 64 << 20, SOFT_LINK = 2, MAX_LEVEL = 32 };
+enum { LINK_INFO = 0x02, LINK = 0x06, EXTERNAL_FILES = 0x07, LAYOUT = 0x08, ATTRIBUTE = 0x0c, SHARED_TABLE = 0x0f,
+       CONTINUATION = 0x10, SYMBOL_TABLE = 0x11, ATTRIBUTE_INFO = 0x15 }; /* messages of object headers */
+enum { GROUP_LINK = 1, SOFT_LINK = 2 }; /* what a group's entry remembers of its object */
+enum { MAX_HEAP = 64 << 20, MAX_LEVEL = 32, MAX_DEPTH = 64, MAX_MESSAGE = 65536 };
 #define UNDEFINED UINT64_MAX
 
 typedef struct walk {
@@ -31,12 +35,24 @@ static uint64_t number(const uint8_t *bytes, int n)
 
 static bool get(walk *w, uint64_t address, void *buffer, uint64_t n)
 {
-    if (address > w->size || w->base > w->size - address || n > w->size - w->base - address)
+    if (address > w->size - w->base || n > w->size - w->base - address)
         return false;
     uint64_t at = w->base + address;
     if (w->fd < 0)
         memcpy(buffer, w->bytes + at, n);
     return w->fd < 0 || pread(w->fd, buffer, n, (off_t)at) == (ssize_t)n;
+}
+
+static bool inside(const walk *w, uint64_t address, uint64_t n)
+{
+    return address <= w->size - w->base && n <= w->size - w->base - address;
+}
+
+/* An address that may be unset. */
+static bool may_follow(const walk *w, const uint8_t *bytes)
+{
+    uint64_t address = number(bytes, 8);
+    return address == UNDEFINED || inside(w, address, 1);
 }
 
 /* Nothing is smaller than 8 bytes, so that a file of no loops has no more than size/8 things. */
@@ -108,12 +124,16 @@ static bool check_leaf(walk *w, uint64_t address)
     for (uint64_t k = 0; k < count; k++) {
         if (!get(w, address + 8 + 40 * k, entry, sizeof entry) || !check_name(w, number(entry, 8)))
             return false;
-        if (number(entry + 16, 4) == SOFT_LINK) { /* it is refused when somebody goes there */
+        uint64_t kind = number(entry + 16, 4);
+        if (kind == SOFT_LINK) { /* it is refused when somebody goes there */
             if (!check_name(w, number(entry + 24, 4)))
                 return false;
-        } else if (!add_header(w, number(entry + 8, 8))) {
-            return false;
+            continue;
         }
+        if (kind > GROUP_LINK || !add_header(w, number(entry + 8, 8)))
+            return false;
+        if (kind == GROUP_LINK && (!inside(w, number(entry + 24, 8), 24) || !inside(w, number(entry + 32, 8), 32)))
+            return false;
     }
     return true;
 }
@@ -138,29 +158,182 @@ static bool check_tree(walk *w, uint64_t address, int above)
     return true;
 }
 
+/* ---- data ---- */
+
+/* The tree of a data set's chunks: keys {size, filters, offsets...}, children between them. */
+static bool check_chunks(walk *w, uint64_t address, int dimensions, int above)
+{
+    uint8_t head[24], key[8], child[8];
+    uint64_t step = 16 + 8 * (uint64_t)dimensions;
+    if (!visit(w) || !get(w, address, head, sizeof head) || memcmp(head, "TREE", 4) != 0 || head[4] != 1)
+        return false;
+    int level = head[5];
+    uint64_t count = number(head + 6, 2);
+    if (level >= above || !may_follow(w, head + 8) || !may_follow(w, head + 16))
+        return false;
+    for (uint64_t k = 0; k < count; k++) {
+        uint64_t at = address + 24 + step * k;
+        if (!get(w, at, key, 8) || !get(w, at + step - 8, child, 8))
+            return false;
+        uint64_t below = number(child, 8);
+        if (level > 0 ? !check_chunks(w, below, dimensions, level) : !inside(w, below, number(key, 4)))
+            return false;
+    }
+    return true;
+}
+
+static bool check_layout(walk *w, const uint8_t *m, uint64_t length)
+{
+    enum { COMPACT, CONTIGUOUS, CHUNKED, VIRTUAL };
+    if (length < 2)
+        return false;
+    bool old = m[0] < 3; /* {version, dimensions, class, 5 unused}; then as below, {version, class} */
+    uint64_t kind = old ? m[length > 2 ? 2 : 0] : m[1], at = old ? 8 : kind == CHUNKED ? 3 : 2;
+    int dimensions = old ? m[1] : m[length > 2 ? 2 : 0];
+    if (m[0] < 1 || m[0] > 4 || (m[0] == 4 && kind != VIRTUAL) || kind > VIRTUAL)
+        return false;
+    if (kind == COMPACT)
+        return true;
+    if (length < at + 8 || !may_follow(w, m + at))
+        return false;
+    uint64_t address = number(m + at, 8);
+    if (address == UNDEFINED)
+        return true;
+    if (kind == CONTIGUOUS && !old)
+        return length >= at + 16 && inside(w, address, number(m + at + 8, 8));
+    return kind != CHUNKED || (dimensions > 0 && dimensions <= 33 && check_chunks(w, address, dimensions, MAX_LEVEL));
+}
+
+/* Object `index` of a global heap collection must be there, and hold length bytes. Every object is looked at, as the
+ * HDF5 library does when it loads the collection. */
+static bool check_global(walk *w, uint64_t address, uint64_t index, uint64_t length)
+{
+    uint8_t head[16], object[16];
+    bool found = false;
+    if (!visit(w) || !get(w, address, head, sizeof head) || memcmp(head, "GCOL", 4) != 0 || head[4] != 1)
+        return false;
+    uint64_t size = number(head + 8, 8), n;
+    if (size < 4096 || !inside(w, address, size)) /* the least that is ever written */
+        return false;
+    for (uint64_t at = 16; at + 16 <= size; at += 16 + (n + 7) / 8 * 8) {
+        if (!visit(w) || !get(w, address + at, object, sizeof object))
+            return false;
+        n = number(object + 8, 8);
+        if (number(object, 2) == 0) /* the rest is free; its own head counts */
+            return found && n <= size - at;
+        if (n > size - at - 16)
+            return false;
+        found |= number(object, 2) == index && n >= length;
+    }
+    return found;
+}
+
+/* Texts and other things of variable length lie elsewhere: {length, address, index} each. */
+static bool check_attribute(walk *w, const uint8_t *m, uint64_t length)
+{
+    enum { VARIABLE_LENGTH = 9 };
+    if (length < 9 || m[0] < 1 || m[0] > 3)
+        return false;
+    uint64_t pad = m[0] == 1 ? 7 : 0, head = m[0] == 3 ? 9 : 8;
+    uint64_t name = (number(m + 2, 2) + pad) & ~pad, type = (number(m + 4, 2) + pad) & ~pad;
+    uint64_t space = (number(m + 6, 2) + pad) & ~pad, data = head + name + type + space;
+    if (name == 0 || data > length || !memchr(m + head, 0, name))
+        return false;
+    if (type == 0 || (m[head + name] & 15) != VARIABLE_LENGTH || (m[0] > 1 && m[1] != 0))
+        return true;
+    for (; data + 16 <= length; data += 16)
+        if (number(m + data, 4) > 0 &&
+            !check_global(w, number(m + data + 4, 8), number(m + data + 12, 4), number(m + data, 4)))
+            return false;
+    return true;
+}
+
 /* ---- object headers ---- */
+
+/* Where a message that is shared between objects lies. */
+static bool check_shared(const walk *w, const uint8_t *m, uint64_t length)
+{
+    uint64_t at = length > 0 && m[0] == 1 ? 8 : 2;
+    return length >= at + 8 && inside(w, number(m + at, 8), 8);
+}
+
+/* {version, flags, [kind], [order], [character set], length of the name, name, address}; the name's length takes 1, 2,
+ * 4 or 8 bytes. */
+static bool check_link(walk *w, const uint8_t *m, uint64_t length)
+{
+    enum { HAS_ORDER = 4, HAS_KIND = 8, HAS_CHARSET = 16 };
+    if (length < 2 || m[0] != 1)
+        return false;
+    uint64_t at = 2, digits = UINT64_C(1) << (m[1] & 3);
+    int kind = m[1] & HAS_KIND && length > 2 ? m[2] : 0;
+    at += (m[1] & HAS_KIND ? 1 : 0) + (m[1] & HAS_ORDER ? 8 : 0) + (m[1] & HAS_CHARSET ? 1 : 0);
+    if (length < at + digits)
+        return false;
+    uint64_t name = number(m + at, (int)digits);
+    at += digits;
+    if (name == 0 || name > length - at)
+        return false;
+    at += name;
+    if (kind != 0) /* soft and external ones are refused when somebody goes there */
+        return length >= at + 2 && number(m + at, 2) <= length - at - 2;
+    return length >= at + 8 && inside(w, number(m + at, 8), 16) && add_header(w, number(m + at, 8));
+}
+
+/* Addresses in a row, after a head of n bytes. */
+static bool check_addresses(const walk *w, const uint8_t *m, uint64_t length, uint64_t n, int count)
+{
+    for (int k = 0; k < count; k++)
+        if (length < n + 8 * (uint64_t)(k + 1) || !may_follow(w, m + n + 8 * k))
+            return false;
+    return true;
+}
+
+static bool check_messages(walk *w, uint64_t address, uint64_t size, int depth);
+
+static bool check_message(walk *w, int type, int flags, const uint8_t *m, uint64_t length, int depth)
+{
+    enum { SHARED = 2 };
+    if (flags & SHARED)
+        return check_shared(w, m, length);
+    switch (type) {
+    case SYMBOL_TABLE:
+        return length >= 16 && load_heap(w, number(m + 8, 8)) && check_tree(w, number(m, 8), MAX_LEVEL);
+    case CONTINUATION:
+        return length >= 16 && depth < MAX_DEPTH && check_messages(w, number(m, 8), number(m + 8, 8), depth + 1);
+    case LAYOUT:
+        return check_layout(w, m, length);
+    case LINK:
+        return check_link(w, m, length);
+    case ATTRIBUTE:
+        return check_attribute(w, m, length);
+    case LINK_INFO:
+        return length >= 2 && check_addresses(w, m, length, m[1] & 1 ? 10 : 2, m[1] & 2 ? 3 : 2);
+    case ATTRIBUTE_INFO:
+        return length >= 2 && check_addresses(w, m, length, m[1] & 1 ? 4 : 2, m[1] & 2 ? 3 : 2);
+    case EXTERNAL_FILES:
+        return check_addresses(w, m, length, 8, 1);
+    case SHARED_TABLE:
+        return check_addresses(w, m, length, 1, 1);
+    default:
+        return true;
+    }
+}
 
 static bool check_messages(walk *w, uint64_t address, uint64_t size, int depth)
 {
-    uint8_t message[24];
-    for (uint64_t at = 0; at + 8 <= size;) {
-        if (!visit(w) || !get(w, address + at, message, 8))
-            return false;
-        uint64_t type = number(message, 2), length = number(message + 2, 2);
-        if (length > size - at - 8)
-            return false;
-        if (type == SYMBOL_TABLE || type == CONTINUATION) {
-            if (length < 16 || !get(w, address + at, message, 24))
-                return false;
-            uint64_t first = number(message + 8, 8), second = number(message + 16, 8);
-            if (type == CONTINUATION && (depth > 64 || !check_messages(w, first, second, depth + 1)))
-                return false;
-            if (type == SYMBOL_TABLE && (!load_heap(w, second) || !check_tree(w, first, MAX_LEVEL)))
-                return false;
-        }
+    uint8_t head[8];
+    bool ok = true;
+    uint8_t *message = malloc(MAX_MESSAGE);
+    for (uint64_t at = 0; ok && message && at + 8 <= size;) {
+        ok = visit(w) && get(w, address + at, head, 8);
+        uint64_t length = ok ? number(head + 2, 2) : 0;
+        ok = ok && length <= size - at - 8 && get(w, address + at + 8, message, length) &&
+             check_message(w, (int)number(head, 2), head[4], message, length, depth);
         at += 8 + length;
     }
-    return true;
+    ok = ok && message;
+    free(message);
+    return ok;
 }
 
 static bool check_header(walk *w, uint64_t address)
@@ -195,10 +368,16 @@ static bool check_file(walk *w)
     if (head[13] != 8 || head[14] != 8)
         return false; /* addresses of 8 bytes are all that is ever written */
     w->base = number(head + 24 + more, 8);
-    if (w->base > w->size)
+    if (w->base > w->size) {
+        w->base = 0;
         return false;
+    }
     const uint8_t *root = head + 56 + more;
-    if (!add_header(w, number(root + 8, 8)))
+    if (!may_follow(w, head + 32 + more) || !may_follow(w, head + 48 + more) || !add_header(w, number(root + 8, 8)))
+        return false;
+    uint64_t kind = number(root + 16, 4);
+    if (kind > GROUP_LINK || (kind == GROUP_LINK && (!inside(w, number(root + 24, 8), 24) ||
+                                                     !inside(w, number(root + 32, 8), 32))))
         return false;
     while (w->done < w->n)
         if (!check_header(w, w->headers[w->done++]))
