@@ -25,7 +25,7 @@ const char *moru_dataset_builtin_name(int k);
 moru_status moru_dataset_take(moru_dataset **dataset, const char *name, moru_tensor **inputs, int n_inputs,
                               moru_tensor **targets, int n_targets, const moru_dataset_info *more);
 /* Data sets "x" (or "x0", "x1", ...) and "target" ("target0", ...) of an HDF5 file: floating ones as MORU_REAL,
- * integers as MORU_INT32; the first axis counts samples. A target of one integer from 0 up per sample counts as a class. */
+ * integers as MORU_INT32; the first axis counts samples. A target of one integer from 0 up per sample is its class. */
 moru_status moru_dataset_h5(moru_dataset **dataset, const char *path);
 
 #endif
