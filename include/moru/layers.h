@@ -75,6 +75,8 @@ typedef struct moru_conv2d_options {
 #define moru_conv2d(...) MORU_WITH_DEFAULTS(moru_conv2d_new, moru_conv2d_options, MORU_CONV2D_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_conv2d_new(const moru_conv2d_options *options);
 
+/** Largest or mean value of each pool_size window: [n, h, w, c] gives [n, oh, ow, c], oh = floor((h - size)/stride) + 1 for
+ *  "valid", ceil(h/stride) for "same". Padding never wins a maximum and never counts in a mean. No variables. */
 typedef struct moru_pooling2d_options {
     MORU_LAYER_OPTIONS
     int64_t pool_size[2];
@@ -82,24 +84,30 @@ typedef struct moru_pooling2d_options {
     const char *padding, *data_format;
 } moru_pooling2d_options;
 #define MORU_POOLING2D_DEFAULTS MORU_LAYER_DEFAULTS, .pool_size = {2, 2}, .padding = "valid", .data_format = "channels_last"
-#define moru_max_pooling2d(...) MORU_WITH_DEFAULTS(moru_max_pooling2d_new, moru_pooling2d_options, MORU_POOLING2D_DEFAULTS, __VA_ARGS__)
-#define moru_average_pooling2d(...) MORU_WITH_DEFAULTS(moru_average_pooling2d_new, moru_pooling2d_options, MORU_POOLING2D_DEFAULTS, __VA_ARGS__)
+#define moru_max_pooling2d(...) \
+    MORU_WITH_DEFAULTS(moru_max_pooling2d_new, moru_pooling2d_options, MORU_POOLING2D_DEFAULTS, __VA_ARGS__)
+#define moru_average_pooling2d(...) \
+    MORU_WITH_DEFAULTS(moru_average_pooling2d_new, moru_pooling2d_options, MORU_POOLING2D_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_max_pooling2d_new(const moru_pooling2d_options *options);
 MORU_API moru_layer *moru_average_pooling2d_new(const moru_pooling2d_options *options);
 
+/** Mean or maximum over height and width: [n, h, w, c] gives [n, c], or [n, 1, 1, c] with keepdims. No variables. */
 typedef struct moru_global_pooling2d_options {
     MORU_LAYER_OPTIONS
     bool keepdims;
     const char *data_format;
 } moru_global_pooling2d_options;
 #define MORU_GLOBAL_POOLING2D_DEFAULTS MORU_LAYER_DEFAULTS, .data_format = "channels_last"
-#define moru_global_average_pooling2d(...) MORU_WITH_DEFAULTS(moru_global_average_pooling2d_new, moru_global_pooling2d_options, MORU_GLOBAL_POOLING2D_DEFAULTS, __VA_ARGS__)
-#define moru_global_max_pooling2d(...) MORU_WITH_DEFAULTS(moru_global_max_pooling2d_new, moru_global_pooling2d_options, MORU_GLOBAL_POOLING2D_DEFAULTS, __VA_ARGS__)
+#define moru_global_average_pooling2d(...) \
+    MORU_WITH_DEFAULTS(moru_global_average_pooling2d_new, moru_global_pooling2d_options, MORU_GLOBAL_POOLING2D_DEFAULTS, __VA_ARGS__)
+#define moru_global_max_pooling2d(...) \
+    MORU_WITH_DEFAULTS(moru_global_max_pooling2d_new, moru_global_pooling2d_options, MORU_GLOBAL_POOLING2D_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_global_average_pooling2d_new(const moru_global_pooling2d_options *options);
 MORU_API moru_layer *moru_global_max_pooling2d_new(const moru_global_pooling2d_options *options);
 
-/** Batch normalization; moving = momentum moving + (1 - momentum) batch, with the biased batch variance.
- *  Variables: [gamma], [beta], moving_mean, moving_variance. */
+/** y = (x - mean)/sqrt(variance + epsilon) gamma + beta, each channel (axis) by itself; Ioffe and Szegedy, 2015. In training mean
+ *  and (biased) variance are the batch's, and moving = momentum moving + (1 - momentum) batch; otherwise, or when the layer is not
+ *  trainable, they are the moving ones. Variables: [gamma if scale], [beta if center], moving_mean, moving_variance. */
 typedef struct moru_batch_normalization_options {
     MORU_LAYER_OPTIONS
     int64_t axis;
@@ -110,9 +118,11 @@ typedef struct moru_batch_normalization_options {
 } moru_batch_normalization_options;
 #define MORU_BATCH_NORMALIZATION_DEFAULTS MORU_LAYER_DEFAULTS, .axis = -1, .momentum = 0.99, .epsilon = 1e-3, .center = true, .scale = true, \
     .beta_initializer = "zeros", .gamma_initializer = "ones", .moving_mean_initializer = "zeros", .moving_variance_initializer = "ones"
-#define moru_batch_normalization(...) MORU_WITH_DEFAULTS(moru_batch_normalization_new, moru_batch_normalization_options, MORU_BATCH_NORMALIZATION_DEFAULTS, __VA_ARGS__)
+#define moru_batch_normalization(...) \
+    MORU_WITH_DEFAULTS(moru_batch_normalization_new, moru_batch_normalization_options, MORU_BATCH_NORMALIZATION_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_batch_normalization_new(const moru_batch_normalization_options *options);
 
+/** In training each element is 0 with probability rate and x/(1 - rate) otherwise (Srivastava et al., 2014); else y = x. */
 typedef struct moru_dropout_options {
     MORU_LAYER_OPTIONS
     double rate;               /**< share of the inputs that is dropped, in [0, 1) */
@@ -120,41 +130,55 @@ typedef struct moru_dropout_options {
 #define moru_dropout(...) MORU_WITH_DEFAULTS(moru_dropout_new, moru_dropout_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_dropout_new(const moru_dropout_options *options);
 
+/** [n, a, b, ...] gives [n, a b ...]. */
 typedef struct moru_flatten_options { MORU_LAYER_OPTIONS const char *data_format; } moru_flatten_options;
 #define MORU_FLATTEN_DEFAULTS MORU_LAYER_DEFAULTS, .data_format = "channels_last"
 #define moru_flatten(...) MORU_WITH_DEFAULTS(moru_flatten_new, moru_flatten_options, MORU_FLATTEN_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_flatten_new(const moru_flatten_options *options);
 
-/** Shape without the batch; one size may be -1. */
+/** The same elements under target_shape, which is without the batch; one size of it may be -1 and is worked out. */
 typedef struct moru_reshape_options { MORU_LAYER_OPTIONS moru_shape target_shape; } moru_reshape_options;
-#define moru_reshape_layer(...) MORU_WITH_DEFAULTS(moru_reshape_new, moru_reshape_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_reshape_layer(...) \
+    MORU_WITH_DEFAULTS(moru_reshape_new, moru_reshape_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_reshape_new(const moru_reshape_options *options);
 
+/** y = activation(x): "relu", "sigmoid", "tanh", "softmax", "gelu", "elu", "selu", "silu", "softplus", ..., as Keras names them. */
 typedef struct moru_activation_options { MORU_LAYER_OPTIONS const char *activation; } moru_activation_options;
-#define moru_activation(...) MORU_WITH_DEFAULTS(moru_activation_new, moru_activation_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_activation(...) \
+    MORU_WITH_DEFAULTS(moru_activation_new, moru_activation_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_activation_new(const moru_activation_options *options);
 
-typedef struct moru_relu_options { MORU_LAYER_OPTIONS double max_value /**< NAN: none */, negative_slope, threshold; } moru_relu_options;
+/** y = x >= threshold ? min(x, max_value) : negative_slope (x - threshold). max_value NAN (the default): no bound. */
+typedef struct moru_relu_options {
+    MORU_LAYER_OPTIONS
+    double max_value, negative_slope, threshold;
+} moru_relu_options;
 #define MORU_RELU_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .max_value = __builtin_nan("")
 #define moru_relu_layer(...) MORU_WITH_DEFAULTS(moru_relu_new, moru_relu_options, MORU_RELU_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_relu_new(const moru_relu_options *options);
 
+/** y = x > 0 ? x : negative_slope x. */
 typedef struct moru_leaky_relu_options { MORU_LAYER_OPTIONS double negative_slope; } moru_leaky_relu_options;
 #define MORU_LEAKY_RELU_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .negative_slope = 0.3
-#define moru_leaky_relu_layer(...) MORU_WITH_DEFAULTS(moru_leaky_relu_new, moru_leaky_relu_options, MORU_LEAKY_RELU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_leaky_relu_layer(...) \
+    MORU_WITH_DEFAULTS(moru_leaky_relu_new, moru_leaky_relu_options, MORU_LEAKY_RELU_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_leaky_relu_new(const moru_leaky_relu_options *options);
 
+/** y = x > 0 ? x : alpha (exp(x) - 1). */
 typedef struct moru_elu_options { MORU_LAYER_OPTIONS double alpha; } moru_elu_options;
 #define MORU_ELU_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .alpha = 1.0
 #define moru_elu_layer(...) MORU_WITH_DEFAULTS(moru_elu_new, moru_elu_options, MORU_ELU_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_elu_new(const moru_elu_options *options);
 
+/** y = exp(x)/sum exp(x) along axis. */
 typedef struct moru_softmax_options { MORU_LAYER_OPTIONS int64_t axis; } moru_softmax_options;
 #define MORU_SOFTMAX_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .axis = -1
-#define moru_softmax_layer(...) MORU_WITH_DEFAULTS(moru_softmax_new, moru_softmax_options, MORU_SOFTMAX_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_softmax_layer(...) \
+    MORU_WITH_DEFAULTS(moru_softmax_new, moru_softmax_options, MORU_SOFTMAX_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_softmax_new(const moru_softmax_options *options);
 
-/** int32 tokens to rows of embeddings [input_dim, output_dim]. */
+/** int32 tokens [n, ...] to rows of the variable embeddings [input_dim, output_dim]: [n, ..., output_dim]. A token outside
+ *  0..input_dim - 1 is MORU_ERR_RANGE when it is met. */
 typedef struct moru_embedding_options {
     MORU_LAYER_OPTIONS
     int64_t input_dim, output_dim;
@@ -162,37 +186,52 @@ typedef struct moru_embedding_options {
     bool mask_zero;
 } moru_embedding_options;
 #define MORU_EMBEDDING_DEFAULTS MORU_LAYER_DEFAULTS, .embeddings_initializer = "uniform"
-#define moru_embedding(...) MORU_WITH_DEFAULTS(moru_embedding_new, moru_embedding_options, MORU_EMBEDDING_DEFAULTS, __VA_ARGS__)
+#define moru_embedding(...) \
+    MORU_WITH_DEFAULTS(moru_embedding_new, moru_embedding_options, MORU_EMBEDDING_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_embedding_new(const moru_embedding_options *options);
 
-typedef struct moru_zero_padding2d_options { MORU_LAYER_OPTIONS int64_t padding[4]; /**< top, bottom, left, right */ const char *data_format; } moru_zero_padding2d_options;
+/** Zeros around each picture. */
+typedef struct moru_zero_padding2d_options {
+    MORU_LAYER_OPTIONS
+    int64_t padding[4];        /**< top, bottom, left, right */
+    const char *data_format;
+} moru_zero_padding2d_options;
 #define MORU_ZERO_PADDING2D_DEFAULTS MORU_LAYER_DEFAULTS, .padding = {1, 1, 1, 1}, .data_format = "channels_last"
-#define moru_zero_padding2d(...) MORU_WITH_DEFAULTS(moru_zero_padding2d_new, moru_zero_padding2d_options, MORU_ZERO_PADDING2D_DEFAULTS, __VA_ARGS__)
+#define moru_zero_padding2d(...) \
+    MORU_WITH_DEFAULTS(moru_zero_padding2d_new, moru_zero_padding2d_options, MORU_ZERO_PADDING2D_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_zero_padding2d_new(const moru_zero_padding2d_options *options);
 
 /** x scale + offset. */
 typedef struct moru_rescaling_options { MORU_LAYER_OPTIONS double scale, offset; } moru_rescaling_options;
 #define MORU_RESCALING_DEFAULTS MORU_LAYER_DEFAULTS, .scale = 1.0
-#define moru_rescaling(...) MORU_WITH_DEFAULTS(moru_rescaling_new, moru_rescaling_options, MORU_RESCALING_DEFAULTS, __VA_ARGS__)
+#define moru_rescaling(...) \
+    MORU_WITH_DEFAULTS(moru_rescaling_new, moru_rescaling_options, MORU_RESCALING_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_rescaling_new(const moru_rescaling_options *options);
 
-/** Layers of several inputs (moru_apply_n()). */
+/** Layers of several inputs (moru_apply_n()), element by element with broadcasting. Subtract takes two. */
 typedef struct moru_merge_options { MORU_LAYER_OPTIONS } moru_merge_options;
 #define moru_add_layer(...) MORU_WITH_DEFAULTS(moru_add_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
-#define moru_multiply_layer(...) MORU_WITH_DEFAULTS(moru_multiply_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
-#define moru_subtract_layer(...) MORU_WITH_DEFAULTS(moru_subtract_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
-#define moru_average_layer(...) MORU_WITH_DEFAULTS(moru_average_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
-#define moru_maximum_layer(...) MORU_WITH_DEFAULTS(moru_maximum_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
-#define moru_minimum_layer(...) MORU_WITH_DEFAULTS(moru_minimum_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_multiply_layer(...) \
+    MORU_WITH_DEFAULTS(moru_multiply_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_subtract_layer(...) \
+    MORU_WITH_DEFAULTS(moru_subtract_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_average_layer(...) \
+    MORU_WITH_DEFAULTS(moru_average_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_maximum_layer(...) \
+    MORU_WITH_DEFAULTS(moru_maximum_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+#define moru_minimum_layer(...) \
+    MORU_WITH_DEFAULTS(moru_minimum_new, moru_merge_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_add_new(const moru_merge_options *options);
 MORU_API moru_layer *moru_multiply_new(const moru_merge_options *options);
 MORU_API moru_layer *moru_subtract_new(const moru_merge_options *options);
 MORU_API moru_layer *moru_average_new(const moru_merge_options *options);
 MORU_API moru_layer *moru_maximum_new(const moru_merge_options *options);
 MORU_API moru_layer *moru_minimum_new(const moru_merge_options *options);
+/** Inputs one after the other along axis (not the batch's). */
 typedef struct moru_concatenate_options { MORU_LAYER_OPTIONS int64_t axis; } moru_concatenate_options;
 #define MORU_CONCATENATE_DEFAULTS MORU_LAYER_DEFAULTS, .axis = -1
-#define moru_concatenate(...) MORU_WITH_DEFAULTS(moru_concatenate_new, moru_concatenate_options, MORU_CONCATENATE_DEFAULTS, __VA_ARGS__)
+#define moru_concatenate(...) \
+    MORU_WITH_DEFAULTS(moru_concatenate_new, moru_concatenate_options, MORU_CONCATENATE_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_concatenate_new(const moru_concatenate_options *options);
 
 #ifdef __cplusplus
