@@ -37,14 +37,16 @@ static void remove_folder(void)
     ck_assert_int_eq(system(command), 0);
 }
 
-/* A path in the folder; static text, four at a time. */
+/* A path in the folder; static text, the same one for the same name. */
 static inline const char *in_folder(const char *name)
 {
-    static char paths[4][128];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
+    static char paths[32][128];
+    char path[sizeof paths[0]];
+    size_t k = 0;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    while (paths[k][0] && strcmp(paths[k], path) != 0)
+        ck_assert_uint_lt(++k, sizeof paths / sizeof paths[0]);
+    return strcpy(paths[k], path);
 }
 
 static inline const char *write_file(const char *name, const void *data, size_t size)

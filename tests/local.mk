@@ -3,6 +3,8 @@
 unit_tests = \
     tests/test_config \
     tests/test_core \
+    tests/test_csv \
+    tests/test_datasets \
     tests/test_fit \
     tests/test_graph \
     tests/test_initializers \
@@ -14,6 +16,7 @@ unit_tests = \
     tests/test_kernels_pool \
     tests/test_kernels_reduce \
     tests/test_layers \
+    tests/test_loader \
     tests/test_losses \
     tests/test_models \
     tests/test_optimizers \
@@ -35,6 +38,9 @@ double_ldadd = libmoru_double.la $(CHECK_LIBS)
 # Counts what the library allocates.
 tests_test_program_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 tests_test_torch_ops_SOURCES = tests/test_torch_ops.c tests/torch_case.h tests/torch_build.c
+tests_test_csv_SOURCES = tests/test_csv.c tests/dataset_test.h
+tests_test_datasets_SOURCES = tests/test_datasets.c tests/dataset_test.h
+tests_test_loader_SOURCES = tests/test_loader.c tests/dataset_test.h
 tests_double_gradients_SOURCES = tests/double_gradients.c tests/gradcheck.h tests/gradcheck.c tests/cases_elementwise.c \
     tests/cases_reduce.c tests/cases_shape.c tests/cases_linear.c tests/cases_conv.c tests/cases_norm.c
 tests_double_gradients_CPPFLAGS = $(double_cppflags)

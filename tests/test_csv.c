@@ -151,9 +151,12 @@ START_TEST(test_columns_chosen)
           "t.csv:2: column \"c\": \"x\" isn't a number");
     FAILS(d, open_text(table, &(moru_csv_options){.target = "z"}), MORU_ERR_ARGUMENT,
           "\"z\" isn't one of its columns id, a, b, c");
-    FAILS(d, open_text(table, &(moru_csv_options){.ignore = "a,z"}), MORU_ERR_ARGUMENT, "ignore \"z\" isn't one of its");
-    FAILS(d, open_text(table, &(moru_csv_options){.numeric = "z"}), MORU_ERR_ARGUMENT, "numeric \"z\" isn't one of its");
-    FAILS(d, open_text(table, &(moru_csv_options){.target = "a", .ignore = "a"}), MORU_ERR_ARGUMENT, "can't be ignored");
+    FAILS(d, open_text(table, &(moru_csv_options){.ignore = "a,z"}), MORU_ERR_ARGUMENT,
+          "ignore \"z\" isn't one of its");
+    FAILS(d, open_text(table, &(moru_csv_options){.numeric = "z"}), MORU_ERR_ARGUMENT,
+          "numeric \"z\" isn't one of its");
+    FAILS(d, open_text(table, &(moru_csv_options){.target = "a", .ignore = "a"}), MORU_ERR_ARGUMENT,
+          "can't be ignored");
     FAILS(d, open_text(table, &(moru_csv_options){.ignore = "id,a,b"}), MORU_ERR_FORMAT, "none is left as input");
     FAILS(d, open_text(table, &(moru_csv_options){.ignore = "id,a,b,c"}), MORU_ERR_FORMAT, "none is left as target");
     FAILS(d, open_text(table, &(moru_csv_options){.separator = ';'}), MORU_ERR_FORMAT, "is the separator \";\" right?");
@@ -186,7 +189,7 @@ START_TEST(test_refused)
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
         FAILS(d, open_text(bad[k].text, NULL), MORU_ERR_FORMAT, bad[k].message);
     FAILS(d, open_text_size("a,y\n1,\0", 7, NULL), MORU_ERR_FORMAT, "t.csv:2: a byte of value 0");
-    FAILS(d, open_text("a,y\n1,1\n\"a long text, of\n several lines, that a message doesn't repeat as it is\",2\n", NULL),
+    FAILS(d, open_text("a,y\n1,1\n\"a long text, of\n several lines, that no message repeats like this\",2\n", NULL),
           MORU_ERR_FORMAT, "t.csv:3: column \"a\": \"a long text, of  several lines, ");
     FAILS(d, moru_dataset_csv(&d, in_folder("nothing.csv"), NULL), MORU_ERR_IO, "nothing.csv: No such file");
     FAILS(d, moru_dataset_csv(&d, folder, NULL), MORU_ERR_IO, "directory");
@@ -247,7 +250,8 @@ END_TEST
 /* Damage never crashes: it is refused with a sentence, or still a table. */
 START_TEST(test_random_damage)
 {
-    static const char good[] = "name;age;\"grade, last\";y\n\"Kim, A.\";17;\"6\";yes\n\"Lee \"\"B\"\"\";NA;5.5;no\nPark;16;?;no\n";
+    static const char good[] = "name;age;\"grade, last\";y\n"
+                               "\"Kim, A.\";17;\"6\";yes\n\"Lee \"\"B\"\"\";NA;5.5;no\nPark;16;?;no\n";
     static const char likely[] = "\"\";;\n\r,\0?.e-\xff";
     uint32_t state = 2024;
     char text[sizeof good], x[4096], y[8];
@@ -303,7 +307,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_numbers_and_words, test_standardised, test_missing, test_syntax, test_columns_chosen,
-                                  test_refused, test_sizes, test_locale, test_random_damage, test_students};
+    const TTest *const tests[] = {test_numbers_and_words, test_standardised, test_missing, test_syntax,
+                                  test_columns_chosen, test_refused, test_sizes, test_locale, test_random_damage,
+                                  test_students};
     return run_cases("csv", tests, sizeof tests / sizeof *tests);
 }
