@@ -32,7 +32,7 @@ const zoo_model zoo_cnn = {
     .data = "fashion-mnist:train", .validation = "fashion-mnist:test",
     .parameters = 421962,
     .epochs = 8, .batch_size = 128,
-    .optimizer = "adam(0.002)", .schedule = "cosine_decay(0.002, %lld)",
+    .optimizer = "adam(0.002)", .schedule = "cosine_decay(0.002, STEPS)",
     .loss = "sparse_categorical_crossentropy",
     .metrics = {"accuracy"},
     .build = build,

@@ -29,7 +29,7 @@ const zoo_model zoo_lenet = {
     .data = "fashion-mnist:train", .validation = "fashion-mnist:test",
     .parameters = 61706,
     .epochs = 5, .batch_size = 64,
-    .optimizer = "adam(0.002)", .schedule = "cosine_decay(0.002, %lld)",
+    .optimizer = "adam(0.002)", .schedule = "cosine_decay(0.002, STEPS)",
     .loss = "sparse_categorical_crossentropy",
     .metrics = {"accuracy"},
     .build = build,

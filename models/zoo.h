@@ -11,7 +11,6 @@ typedef struct zoo_run {
     const moru_dataset *data;       /* what it was trained on */
     int epochs;
     uint64_t seed;
-    int threads;
     FILE *out;                      /* figures for people and scripts */
 } zoo_run;
 
@@ -23,7 +22,7 @@ typedef struct zoo_model {
     int64_t parameters;             /* with the default data */
     int epochs;
     int64_t batch_size;
-    const char *optimizer, *schedule, *loss; /* specs; schedule may be NULL. "%lld" in it stands for the run's steps */
+    const char *optimizer, *schedule, *loss; /* specs; schedule may be NULL; STEPS in it: the run's steps */
     const char *metrics[4];
     /* A model for data like this; NULL with moru_last_error() if it doesn't fit. */
     moru_model *(*build)(const moru_dataset_info *data);

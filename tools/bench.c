@@ -8,9 +8,11 @@
 #include <omp.h>
 #endif
 
-#include "tools/source.h"
+#include <jansson.h>
 
-enum { MOST = 100000, FEWEST = 5 };
+#include "tools/batch.h"
+
+enum { MOST = 100000, FEWEST = 5, WARM = 3 };
 
 static double now(void)
 {
@@ -28,18 +30,17 @@ static int ascending(const void *a, const void *b)
 typedef struct timing { double *times; int n; } timing;
 
 /* Steps for the given seconds, after some that warm up; each is timed by itself. */
-static moru_status measure(source *src, batch *b, bool training, double seconds, timing *t)
+static moru_status measure(source *src, batch *b, double seconds, timing *t)
 {
-    moru_program *program;
-    moru_status status = moru_model_program(src->model, training, b->inputs, b->targets, &program);
-    for (int warm = 0; status == MORU_OK && warm < 3; warm++)
-        status = training ? moru_train_on_batch(src->model, b->inputs, b->targets, NULL) : moru_program_run(program);
+    moru_status status = MORU_OK;
+    for (int k = 0; status == MORU_OK && k < WARM; k++)
+        status = batch_run(b, src);
     double stop = now() + seconds;
     for (t->n = 0; status == MORU_OK && t->n < MOST; t->n++) {
         double start = now();
         if (t->n >= FEWEST && start >= stop)
             break;
-        status = training ? moru_train_on_batch(src->model, b->inputs, b->targets, NULL) : moru_program_run(program);
+        status = batch_run(b, src);
         t->times[t->n] = now() - start;
     }
     qsort(t->times, (size_t)t->n, sizeof *t->times, ascending);
@@ -52,31 +53,28 @@ static int by_time(const void *a, const void *b)
     return (x->seconds < y->seconds) - (x->seconds > y->seconds);
 }
 
-static moru_status print_profile(source *src, batch *b, bool training)
+static moru_status print_profile(source *src, batch *b)
 {
-    moru_program *program;
     moru_program_info info;
-    moru_status status = moru_model_program(src->model, training, b->inputs, b->targets, &program);
-    if (status != MORU_OK)
-        return status;
-    moru_program_describe(program, &info);
+    moru_program_describe(b->program, &info);
     moru_program_call *rows = calloc((size_t)info.calls + 1, sizeof *rows);
     if (!rows)
-        return moru_op_error(MORU_ERR_MEMORY, "no memory for a profile");
-    moru_program_profile(program, true);
-    status = training ? moru_train_on_batch(src->model, b->inputs, b->targets, NULL) : moru_program_run(program);
-    moru_program_profile(program, false);
+        return moru_op_error(MORU_ERR_MEMORY, "--profile: no memory");
+    moru_program_profile(b->program, true);
+    moru_status status = batch_run(b, src);
+    moru_program_profile(b->program, false);
     int n = 0;
-    double sum = 0;
-    for (; n < info.calls && moru_program_call_at(program, n, &rows[n]); n++)
+    double sum = 1e-12;
+    for (; n < info.calls && moru_program_call_at(b->program, n, &rows[n]); n++)
         sum += rows[n].seconds;
     qsort(rows, (size_t)n, sizeof *rows, by_time);
-    printf("%10s %6s %9s %9s  %s\n", "us", "%", "GF/s", "MB", "call");
+    printf("%10s %6s %9s %9s  call\n", "us", "%", "GFlop/s", "MB");
     for (int i = 0; i < n && status == MORU_OK; i++) {
+        const moru_program_call *r = &rows[i];
         char shape[MORU_SHAPE_TEXT];
-        printf("%10.1f %6.1f %9.2f %9.3f  %s \"%s\" %s\n", rows[i].seconds * 1e6, 100 * rows[i].seconds / (sum > 0 ? sum : 1),
-               rows[i].seconds > 0 ? rows[i].flops / rows[i].seconds * 1e-9 : 0, rows[i].bytes * 1e-6, rows[i].op, rows[i].name,
-               moru_shape_print(&rows[i].shape, shape, sizeof shape));
+        printf("%10.1f %6.1f %9.2f %9.3f  %s \"%s\" %s\n", r->seconds * 1e6, 100 * r->seconds / sum,
+               r->seconds > 0 ? r->flops / r->seconds * 1e-9 : 0, r->bytes * 1e-6, r->op, r->name,
+               moru_shape_print(&r->shape, shape, sizeof shape));
     }
     free(rows);
     return status;
@@ -91,59 +89,70 @@ static int thread_count(void)
 #endif
 }
 
-static moru_status print_result(source *src, batch *b, const settings *s, bool training, int64_t size, const timing *t)
+/* The name as JSON wants it: UTF-8, other bytes replaced. */
+static json_t *json_name(const char *name)
 {
-    moru_program *program;
-    moru_program_info info;
-    moru_status status = moru_model_program(src->model, training, b->inputs, b->targets, &program);
-    if (status != MORU_OK)
-        return status;
-    moru_program_describe(program, &info);
-    double median = t->times[t->n / 2], least = t->times[0];
-    const char *form = s->json
-        ? "{\"model\": \"%s\", \"batch\": %" PRId64 ", \"mode\": \"%s\", \"threads\": %d, \"steps\": %d, \"median_ms\": %.6f, "
-          "\"min_ms\": %.6f, \"samples_per_s\": %.3f, \"gflops\": %.3f, \"planned_bytes\": %" PRId64 "}\n"
-        : "model %s, batch %" PRId64 ", %s, %d threads, %d steps\nmedian %.4f ms, least %.4f ms, %.1f samples/s, %.2f GF/s, "
-          "%" PRId64 " bytes planned\n";
-    printf(form, src->name, size, training ? "train" : "infer", thread_count(), t->n, median * 1e3, least * 1e3,
-           (double)size / median, info.flops / median * 1e-9, info.arena_bytes);
-    return MORU_OK;
+    char plain[4096];
+    json_t *json = json_string(name);
+    if (json)
+        return json;
+    snprintf(plain, sizeof plain, "%s", name);
+    for (char *c = plain; *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    return json_string(plain);
 }
 
-static moru_status bench(source *src, const settings *s, bool training, timing *t)
+static moru_status print_result(const settings *s, const batch *b, int64_t size, const timing *t)
 {
-    batch b = {0};
-    int64_t size = s->batch > 0 ? s->batch : src->zoo ? src->zoo->batch_size : 32;
-    double seconds = isnan(s->seconds) ? 3 : s->seconds;
-    moru_status status = source_open(src, s, training);
+    moru_program_info info;
+    moru_program_describe(b->program, &info);
+    const double median = t->times[t->n / 2], least = t->times[0];
+    const char *mode = b->training ? "train" : "infer";
+    if (!s->json) {
+        printf("%s, batch %" PRId64 ", %s, %d threads, %d steps\nmedian %.4f ms, least %.4f ms, %.1f samples/s, %.2f GFlop/s, "
+               "%" PRId64 " bytes planned\n", s->model, size, mode, thread_count(), t->n, median * 1e3, least * 1e3,
+               (double)size / median, info.flops / median * 1e-9, info.arena_bytes);
+        return MORU_OK;
+    }
+    json_t *json = json_pack("{s:o, s:I, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:I}", "model", json_name(s->model), "batch",
+                             (json_int_t)size, "mode", mode, "threads", thread_count(), "steps", t->n, "median_ms", median * 1e3,
+                             "min_ms", least * 1e3, "samples_per_s", (double)size / median, "gflops",
+                             info.flops / median * 1e-9, "planned_bytes", (json_int_t)info.arena_bytes);
+    bool good = json && json_dumpf(json, stdout, JSON_REAL_PRECISION(7)) == 0;
+    json_decref(json);
+    putchar('\n');
+    return good ? MORU_OK : moru_op_error(MORU_ERR_MEMORY, "--json: the result can't be written");
+}
+
+static moru_status bench(source *src, const settings *s, batch *b, timing *t)
+{
+    const bool training = !s->mode || strcmp(s->mode, "train") == 0;
+    moru_status status = source_open(src, s, training ? SOURCE_COMPILED : SOURCE_MODEL);
     if (status == MORU_OK && training)
         status = source_compile(src, s, 1000);
-    if (status == MORU_OK && src->zoo && s->batch <= 0)
-        size = src->zoo->batch_size;
+    int64_t size = s->batch > 0 ? s->batch : src->zoo ? src->zoo->batch_size : 32;
     if (status == MORU_OK)
-        status = make_batch(src->model, src->data, size, &b);
+        status = batch_make(b, src, size, training);
     if (status == MORU_OK)
-        status = measure(src, &b, training, seconds, t);
+        status = measure(src, b, isnan(s->seconds) ? 3 : s->seconds, t);
     if (status == MORU_OK)
-        status = print_result(src, &b, s, training, size, t);
-    if (status == MORU_OK && s->profile && !s->json)
-        status = print_profile(src, &b, training);
-    free_batch(&b);
-    return status;
+        status = print_result(s, b, size, t);
+    return status == MORU_OK && s->profile && !s->json ? print_profile(src, b) : status;
 }
 
 static int run(const settings *s)
 {
     source src = {0};
-    timing t = {malloc(MOST * sizeof(double)), 0};
-    const bool infer = s->mode && strcmp(s->mode, "infer") == 0;
-    if (s->mode && !infer && strcmp(s->mode, "train") != 0) {
-        fprintf(stderr, "moru: --mode: \"%s\" isn't train or infer\n", s->mode);
-        free(t.times);
-        return USAGE;
-    }
-    int result = t.times && bench(&src, s, !infer, &t) == MORU_OK ? DONE : fail_last();
+    batch b = {.program = NULL};
+    if (s->mode && strcmp(s->mode, "train") != 0 && strcmp(s->mode, "infer") != 0)
+        return usage("--mode: \"%s\" is neither train nor infer", s->mode);
+    timing t = {calloc(MOST, sizeof(double)), 0};
+    if (!t.times)
+        moru_op_error(MORU_ERR_MEMORY, "bench: no memory");
+    int result = t.times && bench(&src, s, &b, &t) == MORU_OK ? DONE : fail_last();
     free(t.times);
+    batch_free(&b);
     source_close(&src);
     return result;
 }

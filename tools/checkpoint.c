@@ -2,84 +2,103 @@
  * decide everything that follows: data order and dropout are functions of seed and step. */
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/checkpoint.h"
+#include "tools/output.h"
 
-static moru_status on_epoch_end(void *self, moru_model *model, const moru_logs *logs, bool *stop)
+static json_t *text_or_null(const char *text)
 {
-    (void)logs;
-    (void)stop;
-    return moru_save(model, ((const checkpoint *)self)->path);
+    json_t *json = text ? json_string(text) : json_null();
+    return json ? json : json_null(); /* a name that isn't UTF-8 */
 }
 
-static moru_status write_run(const char *path, const settings *s, int64_t batch)
+/* What decides a run's numbers, and can't be read off the model's file. */
+static json_t *describe(const settings *s, int64_t batch, int64_t steps_per_epoch)
 {
-    char beside[4200];
-    snprintf(beside, sizeof beside, "%s.new", path);
-    json_t *json = json_pack("{s:I, s:I}", "seed", (json_int_t)s->seed, "batch", (json_int_t)batch);
-    bool done = json && json_dump_file(json, beside, JSON_INDENT(2)) == 0 && rename(beside, path) == 0;
-    json_decref(json);
-    return done ? MORU_OK : moru_op_error(MORU_ERR_IO, "%s: %s", path, strerror(errno));
+    json_t *metrics = json_array();
+    for (int k = 0; k < s->n_metrics; k++)
+        json_array_append_new(metrics, text_or_null(s->metrics[k]));
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "model", text_or_null(s->model), "data",
+                     text_or_null(s->data), "validation", text_or_null(s->validation), "seed", (json_int_t)s->seed, "batch",
+                     (json_int_t)batch, "steps", (json_int_t)steps_per_epoch, "optimizer", text_or_null(s->optimizer), "lr",
+                     isnan(s->lr) ? json_null() : json_real(s->lr), "schedule", text_or_null(s->schedule), "loss",
+                     text_or_null(s->loss), "metric", metrics);
 }
 
-static moru_status check_run(const char *path, const settings *s, int64_t batch)
+static moru_status check_settings(const checkpoint *c)
 {
     json_error_t error;
-    json_int_t seed = -1, size = -1;
-    json_t *json = json_load_file(path, 0, &error);
-    int bad = !json || json_unpack(json, "{s:I, s:I}", "seed", &seed, "batch", &size) != 0;
-    json_decref(json);
-    if (bad)
-        return moru_op_error(MORU_ERR_FORMAT, "%s: not a run's settings%s%s", path, json ? "" : ": ", json ? "" : error.text);
-    if (seed != s->seed || size != batch)
-        return moru_op_error(MORU_ERR_ARGUMENT, "%s: the run has seed %" JSON_INTEGER_FORMAT " and batch %" JSON_INTEGER_FORMAT
-                             ", now they are %" PRId64 " and %" PRId64, path, seed, size, s->seed, batch);
-    return MORU_OK;
+    const char *name;
+    json_t *now, *then = json_load_file(c->run, 0, &error);
+    if (!json_is_object(then)) {
+        json_decref(then);
+        return moru_op_error(MORU_ERR_FORMAT, "%s: not a run's settings%s%s", c->run, then ? "" : ": ", then ? "" : error.text);
+    }
+    moru_status status = MORU_OK;
+    json_object_foreach(c->settings, name, now) {
+        if (json_equal(now, json_object_get(then, name)))
+            continue;
+        char *a = json_dumps(json_object_get(then, name), JSON_ENCODE_ANY), *b = json_dumps(now, JSON_ENCODE_ANY);
+        status = moru_op_error(MORU_ERR_ARGUMENT, "%s: the run to resume has %s %s, this one %s", c->run, name,
+                               a ? a : "nothing", b ? b : "nothing");
+        free(a);
+        free(b);
+        break;
+    }
+    json_decref(then);
+    return status;
 }
 
-static moru_status take_up(checkpoint *c, source *src, int64_t steps_per_epoch, int *initial_epoch)
+static moru_status take_up(const checkpoint *c, source *src, int64_t steps_per_epoch, int *initial_epoch)
 {
     moru_model *model;
-    moru_status status = moru_load(&model, c->path);
+    moru_status status = moru_load(&model, c->model);
     if (status != MORU_OK)
         return status;
-    if (!moru_model_optimizer(model)) {
-        moru_model_free(model);
-        return moru_op_error(MORU_ERR_FORMAT, "%s: it holds no state of an optimizer", c->path);
-    }
-    int64_t done = moru_model_iterations(model);
-    if (steps_per_epoch < 1 || done % steps_per_epoch != 0) {
-        moru_model_free(model);
-        return moru_op_error(MORU_ERR_ARGUMENT, "%s: %" PRId64 " steps are done, which is no whole number of epochs of %" PRId64
-                             ": the data or --steps differ", c->path, done, steps_per_epoch);
-    }
     moru_model_free(src->model);
     src->model = model;
+    if (!moru_model_optimizer(model))
+        return moru_op_error(MORU_ERR_FORMAT, "%s: it holds no optimizer", c->model);
+    int64_t done = moru_model_iterations(model);
     *initial_epoch = (int)(done / steps_per_epoch);
-    return MORU_OK;
+    if (done % steps_per_epoch == 0)
+        return MORU_OK;
+    return moru_op_error(MORU_ERR_ARGUMENT, "%s: %" PRId64 " steps are done, which is no whole number of epochs of %" PRId64
+                         ": the data differ", c->model, done, steps_per_epoch);
 }
 
 moru_status checkpoint_open(checkpoint *c, source *src, const settings *s, int64_t batch, int64_t steps_per_epoch,
                             int *initial_epoch)
 {
-    char run[4096];
-    *c = (checkpoint){0};
-    if (strlen(s->checkpoint) > sizeof run - 64)
-        return moru_op_error(MORU_ERR_ARGUMENT, "--checkpoint: the directory's name is too long");
-    if (mkdir(s->checkpoint, 0777) != 0 && errno != EEXIST)
-        return moru_op_error(MORU_ERR_IO, "%s: %s", s->checkpoint, strerror(errno));
-    snprintf(c->path, sizeof c->path, "%s/checkpoint.keras", s->checkpoint);
-    snprintf(run, sizeof run, "%s/run.json", s->checkpoint);
-    c->callback = (moru_callback){.self = c, .on_epoch_end = on_epoch_end};
-    bool there = access(c->path, F_OK) == 0;
-    if (there && !s->resume)
-        return moru_op_error(MORU_ERR_ARGUMENT, "%s: there is a checkpoint already: --resume goes on from it", c->path);
-    if (!there)
-        return write_run(run, s, batch);
-    moru_status status = check_run(run, s, batch);
+    *c = (checkpoint){.directory = s->checkpoint, .settings = describe(s, batch, steps_per_epoch)};
+    if (!c->settings)
+        return moru_op_error(MORU_ERR_MEMORY, "--checkpoint: no memory");
+    snprintf(c->model, sizeof c->model, "%s/checkpoint.keras", s->checkpoint);
+    snprintf(c->run, sizeof c->run, "%s/run.json", s->checkpoint);
+    if (access(c->model, F_OK) != 0)
+        return MORU_OK;
+    if (!s->resume)
+        return moru_op_error(MORU_ERR_STATE, "%s: there is a checkpoint already; --resume goes on from it", c->model);
+    moru_status status = check_settings(c);
     return status == MORU_OK ? take_up(c, src, steps_per_epoch, initial_epoch) : status;
+}
+
+moru_status checkpoint_write(const checkpoint *c, moru_model *model)
+{
+    char *text = json_dumps(c->settings, JSON_INDENT(2));
+    moru_status status = text ? output_make_directory(c->directory) : moru_op_error(MORU_ERR_MEMORY, "%s: no memory", c->run);
+    if (status == MORU_OK)
+        status = output_write(c->run, text);
+    free(text);
+    return status == MORU_OK ? moru_save(model, c->model) : status;
+}
+
+void checkpoint_close(checkpoint *c)
+{
+    json_decref(c->settings);
+    c->settings = NULL;
 }

@@ -2,16 +2,21 @@
 #ifndef MORU_TOOLS_CHECKPOINT_H
 #define MORU_TOOLS_CHECKPOINT_H
 
+#include <jansson.h>
+
 #include "tools/source.h"
 
 typedef struct checkpoint {
-    moru_callback callback;
-    char path[4096];
+    const char *directory;
+    char model[4096], run[4096];    /* paths of the two files */
+    json_t *settings;               /* of this run */
 } checkpoint;
 
-/* Makes the directory, and with resume takes up the model and epoch that are there. The run's settings that decide its numbers
- * (seed, batch) are kept beside; resuming with others is an error. */
+/* Looks at the directory, and with --resume takes up model and epoch from it. The run's settings that decide its numbers are kept
+ * beside; resuming with others is an error. Nothing is written yet. checkpoint_close() afterwards, in any case. */
 moru_status checkpoint_open(checkpoint *c, source *src, const settings *s, int64_t batch, int64_t steps_per_epoch,
                             int *initial_epoch);
+moru_status checkpoint_write(const checkpoint *c, moru_model *model);
+void checkpoint_close(checkpoint *c);
 
 #endif

@@ -8,23 +8,25 @@
 /* Exit statuses. */
 enum { DONE = 0, FAILED = 1, USAGE = 2 };
 
-/* What the command line says, all subcommands together. Numbers that weren't given are negative (lr: NAN). */
+/* What the command line says, all subcommands together. Numbers that weren't given are -1 (lr, seconds: NAN). */
 typedef struct settings {
-    const char *model;          /* the argument: a zoo name or a file */
-    const char *data, *validation, *optimizer, *schedule, *loss, *save, *checkpoint, *log, *input, *output, *mode, *preview;
+    const char *model;          /* the argument: a zoo name or a file; a SPEC for data */
+    const char *data, *validation, *optimizer, *schedule, *loss, *weights, *save, *checkpoint, *log;
+    const char *input, *output, *mode, *preview;
     const char *metrics[MORU_MAX_METRICS];
     int n_metrics;
-    int64_t epochs, steps, batch, seed, threads, limit;
+    int64_t epochs, steps, batch, seed, threads;
     double lr, seconds;
     bool resume, quiet, training, program, json, profile;
 } settings;
 
 typedef struct command {
     const char *name;
-    const char *argument;       /* "MODEL", or NULL: takes none */
+    const char *argument;       /* "MODEL" or "SPEC"; NULL: takes none */
     const char *summary;        /* one line */
     const char *details;        /* of --help, after the options */
     const char *const *options; /* names of those it takes, ended by NULL; see tools/options.c */
+    const char *const *needed;  /* those that must be given, ended by NULL; NULL: none */
     int (*run)(const settings *s);
 } command;
 
@@ -34,8 +36,11 @@ extern const command command_list, command_train, command_evaluate, command_pred
 /* Parses argv[2..); DONE with *help if help was asked for and printed. */
 int options_parse(const command *c, int argc, char **argv, settings *s, bool *help);
 
-/* Prints "moru: SENTENCE" and returns FAILED. The first takes the library's last sentence. */
+/* Prints "moru: WHERE: WHAT" in one line and returns USAGE. */
+int usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints the library's last sentence and returns FAILED, or USAGE if its WHERE is an argument ("--data", "MODEL"). */
 int fail_last(void);
-int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Puts an argument in front of the library's last sentence, which becomes its WHERE, and returns status. */
+moru_status in_argument(moru_status status, const char *argument);
 
 #endif

@@ -1,6 +1,7 @@
 /* moru data: what a data source holds. */
 #include <inttypes.h>
 
+#include "tools/output.h"
 #include "tools/pictures.h"
 
 static void print_feature(const char *what, int k, const moru_shape *shape, moru_dtype dtype)
@@ -28,16 +29,21 @@ static void describe(const moru_dataset *data)
         putchar('\n');
 }
 
+static moru_status show(moru_dataset **data, const settings *s)
+{
+    moru_status status = s->preview ? output_check_file(s->preview) : MORU_OK;
+    if (status == MORU_OK)
+        status = source_open_data(data, s->model, "SPEC");
+    if (status != MORU_OK)
+        return status;
+    describe(*data);
+    return s->preview ? picture_samples(*data, s->preview) : MORU_OK;
+}
+
 static int run(const settings *s)
 {
-    moru_dataset *data;
-    moru_status status = moru_dataset_open(&data, s->model);
-    if (status == MORU_OK) {
-        describe(data);
-        if (s->preview)
-            status = picture_samples(data, s->preview);
-    }
-    int result = status == MORU_OK ? DONE : fail_last();
+    moru_dataset *data = NULL;
+    int result = show(&data, s) == MORU_OK ? DONE : fail_last();
     moru_dataset_free(data);
     return result;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/inputs.h"
+#include "tools/output.h"
 #include "tools/source.h"
 
 typedef struct work {
@@ -35,18 +36,32 @@ static moru_status write(const work *w, double loss, const char *path)
     return status;
 }
 
+/* The loss: --loss, or the file's attribute, or the model's own. */
+static moru_status open_model(work *w, const settings *s)
+{
+    moru_status status = output_check_file(s->output);
+    if (status == MORU_OK && !s->loss)
+        status = moru_h5_attribute(&w->loss, s->input, "/", "loss");
+    const bool own = !s->loss && !w->loss;
+    if (status == MORU_OK)
+        status = source_open(&w->src, s, own ? SOURCE_COMPILED : SOURCE_MODEL);
+    if (status != MORU_OK || !own)
+        return status;
+    if (w->src.zoo)
+        return source_compile(&w->src, s, 1);
+    if (moru_model_optimizer(w->src.model))
+        return MORU_OK;
+    return moru_op_error(MORU_ERR_ARGUMENT, "--loss: neither %s nor %s brings a loss, so it is needed", s->model, s->input);
+}
+
 static moru_status compute(work *w, const settings *s)
 {
     double loss;
-    moru_status status = source_open(&w->src, s, false);
-    if (status == MORU_OK && w->src.zoo && !s->loss)
-        status = source_compile(&w->src, s, 1);
+    moru_status status = open_model(w, s);
     if (status == MORU_OK)
         status = inputs_read(w->src.model, s->input, w->inputs);
     if (status == MORU_OK)
         status = targets_read(w->src.model, s->input, w->targets);
-    if (status == MORU_OK && !s->loss)
-        status = moru_h5_attribute(&w->loss, s->input, "/", "loss");
     if (status != MORU_OK)
         return status;
     w->n = moru_model_gradient_count(w->src.model);
@@ -55,19 +70,17 @@ static moru_status compute(work *w, const settings *s)
     w->names = calloc((size_t)w->n + 1, sizeof *w->names);
     w->items = calloc((size_t)w->n + 1, sizeof *w->items);
     if (!w->gradients || !w->paths || !w->names || !w->items)
-        return moru_op_error(MORU_ERR_MEMORY, "no memory for %d gradients", w->n);
+        return moru_op_error(MORU_ERR_MEMORY, "%s: no memory for %d gradients", s->model, w->n);
     status = moru_model_gradients(w->src.model, w->inputs, w->targets, s->loss ? s->loss : w->loss, s->training, &loss,
                                   w->gradients, w->paths);
+    if (status != MORU_OK && s->loss && strncmp(moru_last_error(), "loss:", 5) == 0)
+        return in_argument(status, "--loss");
     return status == MORU_OK ? write(w, loss, s->output) : status;
 }
 
 static int run(const settings *s)
 {
     work w = {0};
-    if (!s->input || !s->output) {
-        fprintf(stderr, "moru: gradients: --input FILE.h5 and --output OUT.h5 are needed (moru gradients --help)\n");
-        return USAGE;
-    }
     int result = compute(&w, s) == MORU_OK ? DONE : fail_last();
     for (int i = 0; i < w.n; i++) {
         if (w.gradients)
@@ -90,5 +103,6 @@ const command command_gradients = {
     .name = "gradients", .argument = "MODEL", .summary = "loss and gradients for every trainable variable",
     .details = "Reads inputs as predict does and target (or target0, ...). Without --loss the file's attribute loss counts, then\n"
                "the model's own. Writes loss and gradients/PATH, paths as Keras gives them.",
-    .options = (const char *const[]){"input", "output", "loss", "training", "threads", NULL}, .run = run,
+    .options = (const char *const[]){"input", "output", "loss", "training", "weights", "threads", NULL},
+    .needed = (const char *const[]){"input", "output", NULL}, .run = run,
 };

@@ -1,44 +1,39 @@
-/* DIR/history.csv: a row an epoch, written beside and renamed. */
+/* DIR/history.csv: a row an epoch. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/history_file.h"
+#include "tools/output.h"
 
-static moru_status failed(const char *path)
+static void print_history(FILE *out, const moru_history *history)
 {
-    return moru_op_error(MORU_ERR_IO, "%s: %s", path, strerror(errno));
-}
-
-moru_status history_write(const moru_history *history, const char *directory)
-{
-    char path[4200], beside[4210];
-    snprintf(path, sizeof path, "%s/history.csv", directory);
-    snprintf(beside, sizeof beside, "%s.new", path);
-    FILE *out = fopen(beside, "w");
-    if (!out)
-        return failed(path);
     for (int e = 0; e < moru_history_count(history); e++) {
         const moru_logs *logs = moru_history_at(history, e);
-        if (e == 0) {
-            fputs("epoch,seconds,learning_rate", out);
-            for (int i = 0; i < logs->n; i++)
-                fprintf(out, ",%s", logs->names[i]);
-            fputc('\n', out);
-        }
-        fprintf(out, "%d,%.3f,%.9g", logs->epoch + 1, logs->seconds, logs->learning_rate);
+        fputs(e == 0 ? "epoch,seconds,learning_rate" : "", out);
+        for (int i = 0; i < logs->n && e == 0; i++)
+            fprintf(out, ",%s", logs->names[i]);
+        fprintf(out, "%s%d,%.3f,%.9g", e == 0 ? "\n" : "", logs->epoch + 1, logs->seconds, logs->learning_rate);
         for (int i = 0; i < logs->n; i++)
             fprintf(out, ",%.9g", logs->values[i]);
         fputc('\n', out);
     }
-    bool bad = ferror(out) != 0;
-    if (fclose(out) != 0 || bad || rename(beside, path) != 0) {
-        moru_status status = failed(path);
-        remove(beside);
-        return status;
-    }
-    return MORU_OK;
+}
+
+moru_status history_write(const moru_history *history, const char *directory)
+{
+    char path[PATH_MAX], *text = NULL;
+    size_t size;
+    snprintf(path, sizeof path, "%s/history.csv", directory);
+    FILE *out = open_memstream(&text, &size);
+    if (out)
+        print_history(out, history);
+    moru_status status = out && fclose(out) == 0 ? output_write(path, text)
+                                                 : moru_op_error(MORU_ERR_MEMORY, "%s: no memory for it", path);
+    free(text);
+    return status;
 }
 
 /* Splits a line at commas, in place. */
@@ -58,15 +53,16 @@ static int split(char *line, char **cells, int most)
 
 moru_status history_read(moru_history *history, const char *directory, int epoch)
 {
-    char path[4200], head[1024], line[1024], *names[MORU_MAX_LOGS + 3], *cells[MORU_MAX_LOGS + 3];
+    enum { COLUMNS = MORU_MAX_LOGS + 3 };
+    char path[PATH_MAX], head[2048], line[2048], *names[COLUMNS], *cells[COLUMNS];
     snprintf(path, sizeof path, "%s/history.csv", directory);
     FILE *in = fopen(path, "r");
     if (!in)
-        return errno == ENOENT ? MORU_OK : failed(path);
+        return errno == ENOENT ? MORU_OK : moru_op_error(MORU_ERR_IO, "%s: %s", path, strerror(errno));
     moru_status status = MORU_OK;
-    int n = fgets(head, sizeof head, in) ? split(head, names, MORU_MAX_LOGS + 3) : 0;
+    int n = fgets(head, sizeof head, in) ? split(head, names, COLUMNS) : 0;
     while (n > 3 && status == MORU_OK && fgets(line, sizeof line, in)) {
-        if (split(line, cells, MORU_MAX_LOGS + 3) != n) {
+        if (split(line, cells, COLUMNS) != n) {
             status = moru_op_error(MORU_ERR_FORMAT, "%s: its rows aren't equally long", path);
             break;
         }

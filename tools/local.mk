@@ -1,5 +1,7 @@
 # The moru command: one file a subcommand.
 tools_sources = \
+	tools/batch.c \
+	tools/batch.h \
 	tools/bench.c \
 	tools/checkpoint.c \
 	tools/checkpoint.h \
@@ -15,6 +17,8 @@ tools_sources = \
 	tools/list.c \
 	tools/main.c \
 	tools/options.c \
+	tools/output.c \
+	tools/output.h \
 	tools/pictures.c \
 	tools/pictures.h \
 	tools/predict.c \

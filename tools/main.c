@@ -1,6 +1,5 @@
 /* moru: train, run and look at neural networks. */
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -14,77 +13,98 @@ static const command *const commands[] = {
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-int fail(const char *format, ...)
+/* One line, whatever the sentence holds: names of files and layers may have line ends in them. */
+static void print_failure(const char *sentence)
 {
+    fputs("moru: ", stderr);
+    for (const char *c = sentence; *c; c++)
+        fputc((unsigned char)*c < ' ' ? ' ' : *c, stderr);
+    fputc('\n', stderr);
+}
+
+int usage(const char *format, ...)
+{
+    char sentence[2048];
     va_list args;
     va_start(args, format);
-    fputs("moru: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    return FAILED;
+    print_failure(sentence);
+    return USAGE;
 }
 
-/* One line, whatever the sentence holds. */
+/* What the command line got wrong says so: its sentence begins with an argument's name. */
+static bool is_about_argument(const char *sentence)
+{
+    return strncmp(sentence, "--", 2) == 0 || strncmp(sentence, "MODEL:", 6) == 0 || strncmp(sentence, "SPEC:", 5) == 0;
+}
+
 int fail_last(void)
 {
-    fputs("moru: ", stderr);
-    for (const char *c = moru_last_error(); *c; c++)
-        fputc(*c == '\n' || *c == '\r' ? ' ' : *c, stderr);
-    fputc('\n', stderr);
-    return FAILED;
+    const char *sentence = moru_last_error();
+    print_failure(*sentence ? sentence : "memory: there isn't enough");
+    return is_about_argument(sentence) ? USAGE : FAILED;
 }
 
-static void help(FILE *out)
+moru_status in_argument(moru_status status, const char *argument)
 {
-    fprintf(out, "moru %s: train, run and look at neural networks\n\n", moru_version());
+    const char *sentence = moru_last_error(), *name = argument + strspn(argument, "-"), *colon = strstr(sentence, ": ");
+    if (colon && strncmp(sentence, name, strlen(name)) == 0)
+        sentence = colon + 2; /* "loss: ..." of --loss needn't say so twice */
+    return moru_op_error(status, "%s: %s", argument, sentence);
+}
+
+static void help(void)
+{
+    printf("moru %s: train, run and look at neural networks\n\n", moru_version());
     for (int i = 0; i < COMMANDS; i++) {
-        char left[64];
-        snprintf(left, sizeof left, "moru %s%s%s", commands[i]->name, commands[i]->argument ? " " : "",
-                 commands[i]->argument ? commands[i]->argument : "");
-        fprintf(out, "  %-24s %s\n", left, commands[i]->summary);
+        const command *c = commands[i];
+        int width = printf("  moru %s%s%s", c->name, c->argument ? " " : "", c->argument ? c->argument : "");
+        printf("%*s%s\n", 25 - width, "", c->summary);
     }
-    fprintf(out, "\nmoru COMMAND --help shows a command's options. Try: moru train cnn\n");
+    printf("\nMODEL is one of the zoo (moru list) or a .keras file. moru COMMAND --help tells the options.\n"
+           "Try: moru train linear-regression\n");
 }
 
 /* What is written to standard output must get there: a full disk is a failure. */
 static int finish(int status)
 {
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return fail("standard output: it can't be written");
-    return status;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    print_failure("standard output: it can't be written");
+    return status == DONE ? FAILED : status;
+}
+
+static int run(const command *c, int argc, char **argv)
+{
+    settings s;
+    bool helped = false;
+    int status = options_parse(c, argc, argv, &s, &helped);
+    if (status != DONE || helped)
+        return status;
+#ifdef _OPENMP
+    if (s.threads > 0)
+        omp_set_num_threads((int)s.threads);
+#endif
+    return c->run(&s);
 }
 
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        help(stdout);
-        return finish(DONE);
-    }
     if (strcmp(name, "--version") == 0) {
         printf("moru %s\n", moru_version());
         return finish(DONE);
     }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        help();
+        return finish(DONE);
+    }
     for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0) {
-            settings s;
-            bool helped = false;
-            int status = options_parse(commands[i], argc, argv, &s, &helped);
-            if (status != DONE || helped)
-                return finish(status);
-#ifdef _OPENMP
-            if (s.threads > 0)
-                omp_set_num_threads((int)s.threads);
-#endif
-            return finish(commands[i]->run(&s));
-        }
+        if (strcmp(commands[i]->name, name) == 0)
+            return finish(run(commands[i], argc, argv));
     if (*name)
-        fprintf(stderr, "moru: \"%s\" isn't a command; there are", name);
-    else
-        fprintf(stderr, "moru: which command? There are");
-    for (int i = 0; i < COMMANDS; i++)
-        fprintf(stderr, "%s %s", i ? "," : "", commands[i]->name);
-    fprintf(stderr, " (moru --help)\n");
-    return USAGE;
+        return usage("%s: not a command (moru --help shows them)", name);
+    help();
+    return finish(usage("COMMAND: it is missing"));
 }

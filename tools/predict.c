@@ -1,5 +1,6 @@
 /* moru predict: outputs of a model for inputs from a file. */
 #include "tools/inputs.h"
+#include "tools/output.h"
 #include "tools/source.h"
 
 static moru_status write(const moru_model *model, moru_tensor *const *outputs, const char *path)
@@ -14,24 +15,25 @@ static moru_status write(const moru_model *model, moru_tensor *const *outputs, c
     return moru_h5_write(path, items, n);
 }
 
-static int run(const settings *s)
+static moru_status predict(source *src, const settings *s, moru_tensor **inputs, moru_tensor **outputs)
 {
-    source src;
-    moru_tensor *inputs[MORU_MAX_OUTPUTS] = {NULL}, *outputs[MORU_MAX_OUTPUTS] = {NULL};
-    if (!s->input || !s->output) {
-        fprintf(stderr, "moru: predict: --input FILE.h5 and --output OUT.h5 are needed (moru predict --help)\n");
-        return USAGE;
-    }
-    moru_status status = source_open(&src, s, false);
-    if (status == MORU_OK && moru_model_output_count(src.model) > MORU_MAX_OUTPUTS)
+    moru_status status = output_check_file(s->output);
+    if (status == MORU_OK)
+        status = source_open(src, s, SOURCE_MODEL);
+    if (status == MORU_OK && moru_model_output_count(src->model) > MORU_MAX_OUTPUTS)
         status = moru_op_error(MORU_ERR_UNSUPPORTED, "%s: the model has more than %d outputs", s->model, MORU_MAX_OUTPUTS);
     if (status == MORU_OK)
-        status = inputs_read(src.model, s->input, inputs);
+        status = inputs_read(src->model, s->input, inputs);
     if (status == MORU_OK)
-        status = moru_predict(src.model, inputs, outputs, s->batch > 0 ? s->batch : 128, 0);
-    if (status == MORU_OK)
-        status = write(src.model, outputs, s->output);
-    int result = status == MORU_OK ? DONE : fail_last();
+        status = moru_predict(src->model, inputs, outputs, s->batch > 0 ? s->batch : 32, 0);
+    return status == MORU_OK ? write(src->model, outputs, s->output) : status;
+}
+
+static int run(const settings *s)
+{
+    source src = {0};
+    moru_tensor *inputs[MORU_MAX_OUTPUTS] = {NULL}, *outputs[MORU_MAX_OUTPUTS] = {NULL};
+    int result = predict(&src, s, inputs, outputs) == MORU_OK ? DONE : fail_last();
     tensors_free(inputs);
     tensors_free(outputs);
     source_close(&src);
@@ -41,5 +43,6 @@ static int run(const settings *s)
 const command command_predict = {
     .name = "predict", .argument = "MODEL", .summary = "outputs of a model for inputs from a file",
     .details = "Reads x (or x0, x1, ..., or the inputs' own names) and writes y (or y0, y1, ...), float32.",
-    .options = (const char *const[]){"input", "output", "batch", "threads", NULL}, .run = run,
+    .options = (const char *const[]){"input", "output", "weights", "batch", "threads", NULL},
+    .needed = (const char *const[]){"input", "output", NULL}, .run = run,
 };

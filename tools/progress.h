@@ -7,7 +7,7 @@
 typedef struct progress {
     moru_callback callback;
     bool terminal;
-    double drawn;              /* seconds into the epoch when the bar was drawn last */
+    double drawn;              /* when the bar was, in seconds */
 } progress;
 
 /* The callback belongs to p, which must outlive the fit. */

@@ -10,18 +10,25 @@ typedef struct source {
     const zoo_model *zoo;          /* NULL: from a file */
     moru_model *model;
     moru_dataset *data, *validation;
-    char name[128];                /* of pictures and checkpoints: the zoo's name or the file's stem */
+    char name[128];                /* of pictures: the zoo's name or the file's stem */
 } source;
 
-/* Opens the data (the option, or a zoo model's default) and the model. needs_data: a file's model wants --data, too. */
-moru_status source_open(source *src, const settings *s, bool needs_data);
+/* What the command wants of them. */
+enum {
+    SOURCE_MODEL = 0,              /* the model alone; a file's compilation isn't looked at */
+    SOURCE_DATA = 1,               /* data to compute on: a file's model needs --data */
+    SOURCE_COMPILED = 2            /* a file's optimizer and loss, too */
+};
+
+/* Opens the data (the option, or a zoo model's default) and the model. source_close() afterwards, in any case. */
+moru_status source_open(source *src, const settings *s, unsigned wants);
 void source_close(source *src);
+/* As moru_dataset_open(); a SPEC that makes no sense is reported in the place of the argument that holds it. */
+moru_status source_open_data(moru_dataset **data, const char *spec, const char *argument);
+
 /* Compiles as the options say: over a zoo model's defaults, or over what a compiled file brings. steps: of the whole run. */
 moru_status source_compile(source *src, const settings *s, int64_t steps);
-
-/* Random inputs and targets of the model's shapes, for timing and reports: a batch. free_batch() releases them. */
-typedef struct batch { moru_tensor *inputs[MORU_MAX_FEATURES], *targets[MORU_MAX_FEATURES]; } batch;
-moru_status make_batch(moru_model *model, const moru_dataset *data, int64_t size, batch *b);
-void free_batch(batch *b);
+/* Learning rate and schedule alone, for a model that is compiled. */
+moru_status source_set_rate(source *src, const settings *s, int64_t steps);
 
 #endif

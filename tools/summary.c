@@ -1,8 +1,7 @@
 /* moru summary: layers, shapes, parameters, planned memory. */
 #include <inttypes.h>
-#include <string.h>
 
-#include "tools/source.h"
+#include "tools/batch.h"
 
 static void print_rows(const moru_model *model)
 {
@@ -22,38 +21,45 @@ static void print_rows(const moru_model *model)
 static moru_status print_plan(source *src, bool training, int64_t size)
 {
     batch b;
-    moru_program *program = NULL;
     moru_program_info info;
-    moru_status status = make_batch(src->model, src->data, size, &b);
-    if (status == MORU_OK)
-        status = moru_model_program(src->model, training, b.inputs, b.targets, &program);
-    free_batch(&b);
+    moru_status status = batch_make(&b, src, size, training);
+    if (status == MORU_OK) {
+        moru_program_describe(b.program, &info);
+        printf("%s, batch %" PRId64 ": %" PRId64 " bytes planned, %d calls, %.4g GFlop\n",
+               training ? "training step" : "inference", size, info.arena_bytes, (int)info.calls, info.flops * 1e-9);
+    }
+    batch_free(&b);
+    return status;
+}
+
+static moru_status summarize(source *src, const settings *s)
+{
+    int64_t size = s->batch > 0 ? s->batch : 32;
+    moru_status status = source_open(src, s, SOURCE_COMPILED);
+    if (status != MORU_OK) { /* a file may be compiled with what isn't supported: its layers are there all the same */
+        source_close(src);
+        status = source_open(src, s, SOURCE_MODEL);
+    }
     if (status != MORU_OK)
         return status;
-    moru_program_describe(program, &info);
-    printf("%s, batch %" PRId64 ": %" PRId64 " bytes planned (%" PRId64 " at least), %d calls, %.4g GFlop\n",
-           training ? "training step" : "inference", size, info.arena_bytes, info.lower_bound, (int)info.calls,
-           info.flops * 1e-9);
-    return MORU_OK;
+    print_rows(src->model);
+    status = print_plan(src, false, size);
+    if (status == MORU_OK && (src->zoo || moru_model_optimizer(src->model)))
+        status = source_compile(src, s, 1);
+    if (status == MORU_OK && moru_model_optimizer(src->model))
+        status = print_plan(src, true, size);
+    return status;
 }
 
 static int run(const settings *s)
 {
-    source src;
-    int64_t size = s->batch > 0 ? s->batch : 32;
-    moru_status status = source_open(&src, s, false);
-    if (status == MORU_OK) {
-        print_rows(src.model);
-        status = print_plan(&src, false, size);
-    }
-    if (status == MORU_OK && src.data && (src.zoo || moru_model_optimizer(src.model)))
-        if ((status = source_compile(&src, s, 1)) == MORU_OK)
-            status = print_plan(&src, true, size);
+    source src = {0};
+    int result = summarize(&src, s) == MORU_OK ? DONE : fail_last();
     source_close(&src);
-    return status == MORU_OK ? DONE : fail_last();
+    return result;
 }
 
 const command command_summary = {
     .name = "summary", .argument = "MODEL", .summary = "layers, output shapes, parameters, planned memory for a batch",
-    .options = (const char *const[]){"data", "batch", "threads", NULL}, .run = run,
+    .options = (const char *const[]){"batch", "data", "threads", NULL}, .run = run,
 };
