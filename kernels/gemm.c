@@ -1,91 +1,178 @@
 /* c = act(op(a) op(b) + bias).
  *
  * Row-major operands are multiplied where they lie: the tile walks rows of a (or columns, if a is transposed) through
- * pointers and rows of b with their stride. Only a transposed b is copied, one panel and one block of k at a time, into
- * scratch memory of the thread. The tiles of all problems of a batch are numbered in one row, and each thread gets an equal
- * stretch of it. Every element of c is one chain of additions over k, whatever the tile, so threads can't change it. The
- * exception, long sums for few results (gradients of weights), is cut into parts by size alone, added in order. */
+ * pointers and rows of b with their stride. Copied, one block at a time into scratch memory of the thread, are only a
+ * transposed b, a b whose long rows would be walked often, and a transposed a with a long sum: its columns lie so far
+ * apart that no prefetcher follows. The tiles of all problems of a batch are numbered in one row, and each thread gets an
+ * equal stretch of it. Every element of c is one chain of additions over k, whatever the tile, so threads can't change it.
+ * The exception, long sums for few results (gradients of weights), is cut into parts by size alone, added in order. */
 #include "kernels/tile.h"
 
-#define K_BLOCK 1024                /* rows of a panel of b that stay in the L2 cache */
+#define K_BLOCK 1024               /* rows of a panel of b that stay in the L2 cache */
 #define K_BLOCK_PACKED 512
-#define A_BYTES (512 * 1024)        /* rows of a walked again and again for each panel */
-#define MIN_REPACKED_ROWS 256       /* rows of a between two packings of the same panel, at least */
+#define A_BYTES (512 * 1024)       /* rows of a walked again and again for each panel */
+#define A_BYTES_PACKED (512 * 1024)
+#define MAX_PACKED_ROWS 512        /* of a transposed a: long stretches of its rows are what prefetchers follow */
+#define MIN_REUSE 128              /* rows of a that are worth packing a panel of b */
+#define MIN_REPACKED_ROWS 256      /* rows of a between two packings of the same panel, at least */
 #define SPLIT_LENGTH 2048           /* k of one part of a sum that is cut */
 #define SPLIT_MAX 16
 
 /* How the work is laid out; depends on sizes alone. */
 typedef struct layout {
     int64_t panels, rows, tiles, chunk; /* column panels; rows per tile; tiles over m, and those of a chunk walked per panel */
+    int64_t shorter, longer;            /* rows of the shorter tiles; how many have one more */
     int64_t block, blocks;              /* of k */
+    bool pack_a, pack_b;
+    size_t a_bytes, b_bytes;            /* scratch memory of a thread */
 } layout;
+
+/* Rows a multiple of 4096 bytes apart all fall into the same few sets of a cache. */
+static bool b_is_awkward(const moru_gemm *g)
+{
+    if (g->trans_b)
+        return true;
+    bool same_sets = g->ldb * (int64_t)sizeof(moru_real) % 4096 == 0;
+    return g->ldb > TILE_COLUMNS && g->k >= 64 && g->m >= (same_sets ? MIN_REUSE / 4 : MIN_REUSE);
+}
+
+/* Of the packed columns of a tile: whole vectors are stored, so the last row needs room behind it. */
+static int64_t packed_size(const layout *l, int64_t length)
+{
+    return length * l->rows + LANES;
+}
 
 static layout gemm_layout(const moru_gemm *g)
 {
-    layout l;
+    layout l = {0};
     l.panels = tile_panels(g->n);
     l.rows = tile_rows(g->n);
     l.tiles = (g->m + l.rows - 1) / l.rows;
-    int64_t chunk_rows = A_BYTES / (int64_t)sizeof(moru_real) / max(g->k, 1);
-    if (g->trans_b)
-        chunk_rows = max(chunk_rows, MIN_REPACKED_ROWS);
-    l.chunk = max(min(chunk_rows / l.rows, l.tiles), 1);
-    int64_t block = g->trans_a || g->trans_b ? K_BLOCK_PACKED : K_BLOCK;
+    l.shorter = g->m / l.tiles;
+    l.longer = g->m % l.tiles;
+    l.pack_a = g->trans_a && g->k > K_BLOCK_PACKED && g->k * g->m * (int64_t)sizeof(moru_real) > 2 * A_BYTES;
+    l.pack_b = b_is_awkward(g);
+    int64_t block = l.pack_a || l.pack_b ? K_BLOCK_PACKED : K_BLOCK;
+    if (l.pack_a)
+        block = min(block, A_BYTES_PACKED / (int64_t)sizeof(moru_real) / min(g->m, MAX_PACKED_ROWS));
     l.blocks = max((g->k + block - 1) / block, 1);
     l.block = (g->k + l.blocks - 1) / l.blocks;
+    int64_t depth = max(l.pack_a ? l.block : g->k, 1) * (int64_t)sizeof(moru_real);
+    int64_t chunk_rows = (l.pack_a ? A_BYTES_PACKED : A_BYTES) / depth;
+    if (l.pack_b)
+        chunk_rows = max(chunk_rows, MIN_REPACKED_ROWS);
+    l.chunk = max(min(chunk_rows / l.rows, l.tiles), 1);
+    if (l.pack_a)
+        l.a_bytes = round_up((size_t)(l.chunk * packed_size(&l, l.block)) * sizeof(moru_real));
+    if (l.pack_b)
+        l.b_bytes = round_up((size_t)(l.block * TILE_COLUMNS) * sizeof(moru_real));
     return l;
 }
 
-/* Tiles [first, last) of m against panel `panel`, all of k. */
-static void run_panel(const moru_gemm *g, const layout *l, int64_t entry, int64_t panel, int64_t first, int64_t last,
-                      moru_real *pack)
+/* First row of tile i: the first `longer` tiles have one row more. */
+static int64_t tile_start(const layout *l, int64_t i)
 {
-    const moru_real *a = g->a + entry * g->stride_a, *b = g->b + entry * g->stride_b;
-    moru_real *c = g->c + entry * g->stride_c;
-    int64_t column = tile_panel_start(g->n, l->panels, panel);
-    int64_t zero = 0;
+    return i * l->shorter + min(i, l->longer);
+}
+
+/* A panel of b, rows k .. k + length: out[k][TILE_COLUMNS] */
+static void pack_panel(const moru_gemm *g, const moru_real *b, int64_t column, int64_t columns, int64_t k, int64_t length,
+                       moru_real *out)
+{
+    if (g->trans_b) {
+        MORU_KERNEL(transpose)(b + column * g->ldb + k, g->ldb, columns, length, out, TILE_COLUMNS);
+        return;
+    }
+    b += k * g->ldb + column;
+    for (int64_t i = 0; i < length; i++, b += g->ldb, out += TILE_COLUMNS)
+        for (int64_t j = 0; j < columns; j += LANES)
+            vec_store(out + j, vec_load_part(b + j, min(LANES, columns - j)));
+}
+
+/* A stretch of tiles of one chunk: of panels panel, panel + 1, ... */
+typedef struct stretch {
+    int64_t entry, chunk_first, count; /* batch entry; first tile of the chunk, tiles in it */
+    int64_t from, to;                  /* in the chunk's row of tiles, panel after panel */
+    moru_real *a_pack, *b_pack;
+} stretch;
+
+/* Tiles [first, last) of the chunk, rows k .. k + length of a transposed a: [tile][k][rows of a tile]. Each row's vectors run
+ * over into the next row's place, which is written after them. */
+static void pack_columns(const moru_gemm *g, const layout *l, const stretch *s, int64_t first, int64_t last, int64_t k,
+                         int64_t length)
+{
+    const moru_real *a = g->a + s->entry * g->stride_a + k * g->lda;
+    for (int64_t i = 0; i < length; i++, a += g->lda)
+        for (int64_t j = first; j < last; j++) {
+            int64_t row = tile_start(l, s->chunk_first + j), end = tile_start(l, s->chunk_first + j + 1);
+            moru_real *to = s->a_pack + j * packed_size(l, length) + i * l->rows;
+            for (; row < end; row += LANES, to += LANES)
+                vec_store(to, row + LANES <= g->m ? vec_load(a + row) : vec_load_part(a + row, g->m - row));
+        }
+}
+
+/* Tiles [first, last) of the chunk against one panel, one block of k */
+static void run_panel(const moru_gemm *g, const layout *l, const stretch *s, int64_t panel, int64_t first, int64_t last,
+                      int64_t block)
+{
+    const moru_real *a = g->a + s->entry * g->stride_a, *b = g->b + s->entry * g->stride_b;
+    moru_real *c = g->c + s->entry * g->stride_c;
+    int64_t column = tile_panel_start(g->n, l->panels, panel), k = block * l->block, length = min(l->block, g->k - k);
+    int64_t row_step = g->trans_a ? 1 : g->lda, zero = 0;
+    bool end = block == l->blocks - 1;
     tile t = {
-        .step = g->trans_a ? g->lda : 1, .offsets = &zero, .runs = 1, .bias = g->bias ? g->bias + column : NULL,
-        .columns = tile_panel_start(g->n, l->panels, panel + 1) - column,
+        .step = g->trans_a ? g->lda : 1, .offsets = &zero, .runs = 1, .length = length, .b = b + k * g->ldb + column,
+        .ldb = g->ldb, .bias = g->bias ? g->bias + column : NULL,
+        .columns = tile_panel_start(g->n, l->panels, panel + 1) - column, .accumulate = block > 0,
+        .relu = end && g->activation == ACTIVATION_RELU,
     };
-    int64_t row_step = g->trans_a ? 1 : g->lda;
+    a += k * t.step;
+    if (l->pack_b) {
+        pack_panel(g, b, column, t.columns, k, length, s->b_pack);
+        t.b = s->b_pack;
+        t.ldb = TILE_COLUMNS;
+    }
+    if (l->pack_a)
+        t.step = l->rows;
+    for (int64_t i = first; i < last; i++) {
+        int64_t row = tile_start(l, s->chunk_first + i), rows = tile_start(l, s->chunk_first + i + 1) - row;
+        for (int64_t r = 0; r < rows; r++) {
+            t.a[r] = l->pack_a ? s->a_pack + i * packed_size(l, length) + r : a + (row + r) * row_step;
+            t.c[r] = c + (row + r) * g->ldc + column;
+        }
+        MORU_KERNEL(tile)(&t, rows);
+        if (end && g->activation && !t.relu)
+            tile_activate(&t, rows, g->activation, g->params);
+    }
+}
+
+static void run_stretch(const moru_gemm *g, const layout *l, const stretch *s)
+{
+    int64_t panel_first = s->from / s->count, panel_last = (s->to - 1) / s->count;
     for (int64_t block = 0; block < l->blocks; block++) {
         int64_t k = block * l->block;
-        t.length = min(l->block, g->k - k);
-        if (g->trans_b) {
-            MORU_KERNEL(transpose)(b + column * g->ldb + k, g->ldb, t.columns, t.length, pack, TILE_COLUMNS);
-            t.b = pack;
-            t.ldb = TILE_COLUMNS;
-        } else {
-            t.b = b + k * g->ldb + column;
-            t.ldb = g->ldb;
-        }
-        t.accumulate = block > 0;
-        bool end = block == l->blocks - 1;
-        t.relu = end && g->activation == ACTIVATION_RELU;
-        for (int64_t i = first; i < last; i++) {
-            int64_t row = g->m * i / l->tiles, rows = g->m * (i + 1) / l->tiles - row;
-            for (int64_t r = 0; r < rows; r++) {
-                t.a[r] = a + (row + r) * row_step + k * t.step;
-                t.c[r] = c + (row + r) * g->ldc + column;
-            }
-            MORU_KERNEL(tile)(&t, rows);
-            if (end && g->activation && !t.relu)
-                tile_activate(&t, rows, g->activation, g->params);
-        }
+        if (l->pack_a)
+            pack_columns(g, l, s, panel_first == panel_last ? s->from % s->count : 0,
+                         panel_first == panel_last ? (s->to - 1) % s->count + 1 : s->count, k, min(l->block, g->k - k));
+        for (int64_t panel = panel_first; panel <= panel_last; panel++)
+            run_panel(g, l, s, panel, panel == panel_first ? s->from % s->count : 0,
+                      panel == panel_last ? (s->to - 1) % s->count + 1 : s->count, block);
     }
 }
 
 /* Tiles [unit, end) of the row of all: batch entry, chunk of m, panel, tile. */
-static void run_units(const moru_gemm *g, const layout *l, int64_t unit, int64_t end, moru_real *pack)
+static void run_units(const moru_gemm *g, const layout *l, int64_t unit, int64_t end, char *scratch)
 {
+    stretch s = {.a_pack = (moru_real *)scratch, .b_pack = (moru_real *)(scratch + l->a_bytes)};
     while (unit < end) {
-        int64_t in_entry = unit % (l->panels * l->tiles), chunk = in_entry / (l->panels * l->chunk);
-        int64_t first = chunk * l->chunk, count = min(l->chunk, l->tiles - first);
-        int64_t in_chunk = in_entry - first * l->panels, panel = in_chunk / count, i = in_chunk % count;
-        int64_t stop = min(count, i + end - unit);
-        run_panel(g, l, unit / (l->panels * l->tiles), panel, first + i, first + stop, pack);
-        unit += stop - i;
+        int64_t in_entry = unit % (l->panels * l->tiles);
+        s.entry = unit / (l->panels * l->tiles);
+        s.chunk_first = in_entry / (l->panels * l->chunk) * l->chunk;
+        s.count = min(l->chunk, l->tiles - s.chunk_first);
+        s.from = in_entry - s.chunk_first * l->panels;
+        s.to = min(s.count * l->panels, s.from + end - unit);
+        run_stretch(g, l, &s);
+        unit += s.to - s.from;
     }
 }
 
@@ -96,18 +183,19 @@ static int gemm_threads(const moru_gemm *g, int threads)
 
 static size_t pack_bytes(const moru_gemm *g)
 {
-    return g->trans_b ? round_up((size_t)(gemm_layout(g).block * TILE_COLUMNS) * sizeof(moru_real)) : 0;
+    layout l = gemm_layout(g);
+    return l.a_bytes + l.b_bytes;
 }
 
 static void run_all(const moru_gemm *g, void *workspace, int threads)
 {
     layout l = gemm_layout(g);
     int64_t units = g->batch * l.panels * l.tiles;
-    size_t bytes = pack_bytes(g);
     int parts = (int)max(min(gemm_threads(g, threads), units), 1);
 #pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
     for (int p = 0; p < parts; p++)
-        run_units(g, &l, units * p / parts, units * (p + 1) / parts, (moru_real *)((char *)workspace + p * bytes));
+        run_units(g, &l, units * p / parts, units * (p + 1) / parts,
+                  (char *)workspace + (size_t)p * (l.a_bytes + l.b_bytes));
 }
 
 /* A column c = a b is the dot products of a's rows: vectors along k, one row at a time. */
