@@ -1,8 +1,9 @@
 /* Batch normalization of x[rows,channels,inner] over rows and inner, channel by channel.
  *
- * x is cut into chunks whose size depends on the shape alone. Each chunk's mean and sum of squared deviations are found in
- * two passes while it lies in the first-level cache; the chunks are joined in double and in order. Channels that come last
- * (inner = 1) are vectors side by side, and when there are few of them, several rows are taken as one wide one. */
+  * x is cut into chunks whose size depends on the shape alone. Each chunk's mean and sum of squared deviations are
+  * found in two passes while it lies in the first-level cache; the chunks are joined in double and in order. Channels
+  * that come last (inner = 1) are vectors side by side, and when there are few of them, several rows are taken as one
+  * wide one. */
 #include "kernels/vecmath.h"
 
 #define CHUNK_ROWS 128    /* wide rows */
@@ -96,8 +97,8 @@ KERNEL_INLINE void store(moru_real *p, vec v, int64_t lanes)
             strip(1, (width) - j, j, __VA_ARGS__);                      \
     } while (0)
 
-/* Mean and sum of squared deviations of each column of x[n,stride]. The mean is means + shifts, the latter being what the
- * first pass lost to rounding. */
+/* Mean and sum of squared deviations of each column of x[n,stride]. The mean is means + shifts, the latter being what
+ * the first pass lost to rounding. */
 KERNEL_INLINE void moments_strip(const int V, int64_t lanes, int64_t j, const moru_real *x, int64_t n, int64_t stride,
                                  moru_real *means, moru_real *shifts, moru_real *squares)
 {
@@ -124,8 +125,9 @@ KERNEL_INLINE void moments_strip(const int V, int64_t lanes, int64_t j, const mo
 }
 
 /* Sums of dy and dy (x - mean) of each column. */
-KERNEL_INLINE void products_strip(const int V, int64_t lanes, int64_t j, const moru_real *dy, const moru_real *x, int64_t n,
-                                  int64_t stride, const moru_real *means, moru_real *sums, moru_real *products)
+KERNEL_INLINE void products_strip(const int V, int64_t lanes, int64_t j, const moru_real *dy, const moru_real *x,
+                                  int64_t n, int64_t stride, const moru_real *means, moru_real *sums,
+                                  moru_real *products)
 {
     vec mean[4], sum[4], product[4];
     for (int v = 0; v < V; v++) {
@@ -151,7 +153,8 @@ static int64_t columns_of(const plan *p, const chunk *c, int64_t column)
     return width - column < WIDE ? width - column : WIDE;
 }
 
-static void moments_of_block(const plan *p, int64_t k, int64_t column, const moru_real *x, double *means, double *squares)
+static void moments_of_block(const plan *p, int64_t k, int64_t column, const moru_real *x, double *means,
+                             double *squares)
 {
     chunk c = chunk_of(p, k);
     int64_t width = c.group * p->channels;
@@ -210,7 +213,8 @@ static void moments_of_run(const moru_real *x, int64_t n, double *mean, double *
     *square = vec_fold_sum(squares)[0] - total * total / (double)n;
 }
 
-static void products_of_run(const moru_real *dy, const moru_real *x, int64_t n, moru_real mean, double *sum, double *product)
+static void products_of_run(const moru_real *dy, const moru_real *x, int64_t n, moru_real mean, double *sum,
+                            double *product)
 {
     vec sums = vec_zero(), products = vec_zero();
     for (int64_t i = 0; i < n; i += LANES) {
@@ -229,7 +233,8 @@ static int64_t run_start(const plan *p, int64_t k, int64_t c)
     return (k / p->pieces * p->channels + c) * p->inner + k % p->pieces * CHUNK_INNER;
 }
 
-static void statistics(const plan *p, const moru_real *x, moru_real *mean, moru_real *variance, double *workspace, int threads)
+static void statistics(const plan *p, const moru_real *x, moru_real *mean, moru_real *variance, double *workspace,
+                       int threads)
 {
     int64_t chunks = all_chunks(p), channels = p->channels;
     double *means = workspace, *squares = workspace + chunks * channels;
@@ -321,8 +326,8 @@ KERNEL_INLINE void grad_strip(const int V, int64_t lanes, int64_t j, const moru_
 }
 
 /* One pass over a block: y from x, or (dy given) dx from dy and x. */
-static void map_block(const plan *p, const parameters *q, int64_t k, int64_t column, const moru_real *dy, const moru_real *x,
-                      moru_real *out)
+static void map_block(const plan *p, const parameters *q, int64_t k, int64_t column, const moru_real *dy,
+                      const moru_real *x, moru_real *out)
 {
     coefficients f;
     chunk c = chunk_of(p, k);
@@ -344,8 +349,8 @@ static void map_block(const plan *p, const parameters *q, int64_t k, int64_t col
 }
 
 /* The same for a run of one channel, taken as rows of one vector. */
-static void map_run(const plan *p, const parameters *q, int64_t k, int64_t channel, const moru_real *dy, const moru_real *x,
-                    moru_real *out)
+static void map_run(const plan *p, const parameters *q, int64_t k, int64_t channel, const moru_real *dy,
+                    const moru_real *x, moru_real *out)
 {
     coefficients f;
     int64_t start = run_start(p, k, channel), n = chunk_count(p, k), whole = n / LANES, rest = start + whole * LANES;
@@ -366,7 +371,8 @@ static void map_run(const plan *p, const parameters *q, int64_t k, int64_t chann
     }
 }
 
-static void map(const plan *p, const parameters *q, const moru_real *dy, const moru_real *x, moru_real *out, int threads)
+static void map(const plan *p, const parameters *q, const moru_real *dy, const moru_real *x, moru_real *out,
+                int threads)
 {
     (void)threads;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
@@ -379,18 +385,18 @@ static void map(const plan *p, const parameters *q, const moru_real *dy, const m
     }
 }
 
-void MORU_KERNEL(batch_norm_apply)(const moru_real *x, const moru_real *gamma, const moru_real *beta, const moru_real *mean,
-                                   const moru_real *variance, int64_t rows, int64_t channels, int64_t inner, double epsilon,
-                                   moru_real *y, int threads)
+void MORU_KERNEL(batch_norm_apply)(const moru_real *x, const moru_real *gamma, const moru_real *beta,
+                                   const moru_real *mean, const moru_real *variance, int64_t rows, int64_t channels,
+                                   int64_t inner, double epsilon, moru_real *y, int threads)
 {
     plan p = plan_of(rows, channels, inner);
     parameters q = {gamma, beta, mean, variance, NULL, NULL, epsilon, 0};
     map(&p, &q, NULL, x, y, kernel_threads(rows * channels * inner, threads));
 }
 
-void MORU_KERNEL(batch_norm)(const moru_real *x, const moru_real *gamma, const moru_real *beta, int64_t rows, int64_t channels,
-                             int64_t inner, double epsilon, moru_real *y, moru_real *mean, moru_real *variance,
-                             void *workspace, int threads)
+void MORU_KERNEL(batch_norm)(const moru_real *x, const moru_real *gamma, const moru_real *beta, int64_t rows,
+                             int64_t channels, int64_t inner, double epsilon, moru_real *y, moru_real *mean,
+                             moru_real *variance, void *workspace, int threads)
 {
     plan p = plan_of(rows, channels, inner);
     threads = kernel_threads(rows * channels * inner, threads);
@@ -400,9 +406,10 @@ void MORU_KERNEL(batch_norm)(const moru_real *x, const moru_real *gamma, const m
 }
 
 /* dbeta = sum(dy), dgamma = sum(dy xhat), dx = gamma/deviation (dy - dbeta/N - xhat dgamma/N) */
-void MORU_KERNEL(batch_norm_grad)(const moru_real *dy, const moru_real *x, const moru_real *gamma, const moru_real *mean,
-                                  const moru_real *variance, int64_t rows, int64_t channels, int64_t inner, double epsilon,
-                                  moru_real *dx, moru_real *dgamma, moru_real *dbeta, void *workspace, int threads)
+void MORU_KERNEL(batch_norm_grad)(const moru_real *dy, const moru_real *x, const moru_real *gamma,
+                                  const moru_real *mean, const moru_real *variance, int64_t rows, int64_t channels,
+                                  int64_t inner, double epsilon, moru_real *dx, moru_real *dgamma, moru_real *dbeta,
+                                  void *workspace, int threads)
 {
     plan p = plan_of(rows, channels, inner);
     parameters q = {gamma, NULL, mean, variance, dgamma, dbeta, epsilon, (double)rows * (double)inner};

@@ -1,7 +1,8 @@
 /* Elementwise functions of two arrays, either of which may be one number. See elementwise.def for the list. */
 #include "kernels/vecmath.h"
 
-typedef void vectors_fn(moru_real *y, const moru_real *a, int sa, const moru_real *b, int sb, int64_t n, const double *p);
+typedef void vectors_fn(moru_real *y, const moru_real *a, int sa, const moru_real *b, int sb, int64_t n,
+                        const double *p);
 
 KERNEL_INLINE void load_rest(moru_real *t, const moru_real *x, int stride, int64_t n, int64_t rest)
 {

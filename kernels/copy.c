@@ -1,5 +1,5 @@
-/* Strided copies: transposes, slices, broadcasts, reversals. Sizes of 1 go and neighbouring axes that lie as one are joined;
- * then runs are copied where the innermost axis is contiguous, tiles are transposed where another one is. */
+/* Strided copies: transposes, slices, broadcasts, reversals. Sizes of 1 go and neighbouring axes that lie as one are
+ * joined; then runs are copied where the innermost axis is contiguous, tiles are transposed where another one is. */
 #include "kernels/kernel.h"
 
 #define PIECE 16384 /* elements of a piece of work */
@@ -48,7 +48,8 @@ KERNEL_INLINE void copy_row(size_t bytes, const char *x, int64_t stride, int64_t
 }
 
 /* Rows [first, last) of the result, counted over all axes but the innermost; columns [from, to) of each. */
-static void copy_rows(const layout *l, size_t bytes, const char *x, char *y, int64_t first, int64_t last, int64_t from, int64_t to)
+static void copy_rows(const layout *l, size_t bytes, const char *x, char *y, int64_t first, int64_t last, int64_t from,
+                      int64_t to)
 {
     int inner = l->rank - 1;
     int64_t index[MORU_MAX_RANK] = {0}, at = from * l->strides[inner], rest = first, size = l->dims[inner];
@@ -58,7 +59,8 @@ static void copy_rows(const layout *l, size_t bytes, const char *x, char *y, int
         at += index[k] * l->strides[k];
     }
     for (int64_t row = first; row < last; row++) {
-        copy_row(bytes, x + at * (int64_t)bytes, l->strides[inner], to - from, y + (row * size + from) * (int64_t)bytes);
+        copy_row(bytes, x + at * (int64_t)bytes, l->strides[inner], to - from,
+                 y + (row * size + from) * (int64_t)bytes);
         for (int k = inner - 1; k >= 0; k--) {
             at += l->strides[k];
             if (++index[k] < l->dims[k])
@@ -87,7 +89,8 @@ KERNEL_INLINE void transpose_4(const uint32_t *x, int64_t x_stride, uint32_t *y,
 }
 
 /* y[i][j] = x[j][i] for a tile; strides in elements */
-static void transpose_tile(size_t bytes, const char *x, int64_t x_stride, char *y, int64_t y_stride, int64_t ni, int64_t nj)
+static void transpose_tile(size_t bytes, const char *x, int64_t x_stride, char *y, int64_t y_stride, int64_t ni,
+                           int64_t nj)
 {
     int64_t whole_i = bytes == 4 ? ni / 4 * 4 : 0, whole_j = bytes == 4 ? nj / 4 * 4 : 0;
     for (int64_t i = 0; i < whole_i; i += 4)
@@ -102,7 +105,8 @@ static void transpose_tile(size_t bytes, const char *x, int64_t x_stride, char *
 static void transpose_axes(const layout *l, int t, size_t bytes, const char *x, char *y, int64_t job)
 {
     int inner = l->rank - 1;
-    int64_t y_strides[MORU_MAX_RANK], tiles = (l->dims[t] + TILE - 1) / TILE, i = job % tiles * TILE, rest = job / tiles;
+    int64_t tiles = (l->dims[t] + TILE - 1) / TILE, i = job % tiles * TILE, rest = job / tiles;
+    int64_t y_strides[MORU_MAX_RANK];
     y_strides[inner] = 1;
     for (int k = inner - 1; k >= 0; k--)
         y_strides[k] = y_strides[k + 1] * l->dims[k + 1];
@@ -118,8 +122,8 @@ static void transpose_axes(const layout *l, int t, size_t bytes, const char *x, 
                        y + (i * y_strides[t] + j) * (int64_t)bytes, y_strides[t], ni, n - j < TILE ? n - j : TILE);
 }
 
-void MORU_KERNEL(copy_strided)(int rank, const int64_t *dims, const int64_t *strides, size_t bytes, const void *x, void *y,
-                               int threads)
+void MORU_KERNEL(copy_strided)(int rank, const int64_t *dims, const int64_t *strides, size_t bytes, const void *x,
+                               void *y, int threads)
 {
     int64_t size = 1;
     for (int k = 0; k < rank; k++)

@@ -11,8 +11,8 @@ void MORU_KERNEL(gather_rows)(const moru_real *table, int64_t width, const int32
 }
 
 /* What one thread adds up: columns [from, to) of the table's rows [first, last). */
-static void scatter_part(const moru_real *dy, int64_t width, const int32_t *index, int64_t rows, int64_t first, int64_t last,
-                         int64_t from, int64_t to, moru_real *dtable)
+static void scatter_part(const moru_real *dy, int64_t width, const int32_t *index, int64_t rows, int64_t first,
+                         int64_t last, int64_t from, int64_t to, moru_real *dtable)
 {
     for (int64_t v = first; v < last && from < to; v++)
         memset(dtable + v * width + from, 0, (size_t)(to - from) * sizeof *dtable);
@@ -27,8 +27,8 @@ static void scatter_part(const moru_real *dy, int64_t width, const int32_t *inde
 }
 
 /* Threads own columns of the table, or rows where those are narrow: each sum is one thread's, in order of r. */
-void MORU_KERNEL(scatter_rows)(const moru_real *dy, int64_t width, const int32_t *index, int64_t rows, int64_t vocabulary,
-                               moru_real *dtable, int threads)
+void MORU_KERNEL(scatter_rows)(const moru_real *dy, int64_t width, const int32_t *index, int64_t rows,
+                               int64_t vocabulary, moru_real *dtable, int threads)
 {
     threads = kernel_threads((rows + vocabulary) * width, threads);
     bool columns = width >= 16 * (int64_t)threads;

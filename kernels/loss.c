@@ -16,8 +16,8 @@ void MORU_KERNEL(sparse_cross_entropy)(const moru_real *z, const int32_t *labels
 }
 
 /* dz = dloss (softmax(z) - onehot(label)) */
-void MORU_KERNEL(sparse_cross_entropy_grad)(const moru_real *dloss, const moru_real *z, const int32_t *labels, int64_t rows,
-                                            int64_t classes, moru_real *dz, int threads)
+void MORU_KERNEL(sparse_cross_entropy_grad)(const moru_real *dloss, const moru_real *z, const int32_t *labels,
+                                            int64_t rows, int64_t classes, moru_real *dz, int threads)
 {
     threads = kernel_threads(EXP_COST * rows * classes, threads);
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)

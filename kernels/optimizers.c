@@ -3,15 +3,15 @@
 
 #define PIECE 8192 /* elements of a piece of work */
 
-/* The body for every vector of the piece that starts at `start`; i and lanes are its place. */
-#define FOR_VECTORS(start, n)                                                                                            \
-    for (int64_t i = (start), end_ = (n) - i < PIECE ? (n) : i + PIECE, lanes; i < end_ && (lanes = lanes_at(end_ - i), true); \
-         i += LANES)
-
 KERNEL_INLINE int64_t lanes_at(int64_t left)
 {
     return left < LANES ? left : LANES;
 }
+
+/* The body for every vector of the piece that starts at `start`; i and lanes are its place. */
+#define FOR_VECTORS(start, n)                                                                         \
+    for (int64_t i = (start), end_ = (n) - i < PIECE ? (n) : i + PIECE, lanes = lanes_at(end_ - i);   \
+         i < end_; i += LANES, lanes = lanes_at(end_ - i))
 
 KERNEL_INLINE vec load(const moru_real *p, int64_t i, int64_t lanes)
 {
@@ -27,8 +27,9 @@ KERNEL_INLINE void store(moru_real *p, int64_t i, int64_t lanes, vec v)
 }
 
 /* v = momentum v - lr g; w += v, or with Nesterov w += momentum v - lr g */
-static void sgd_piece(int64_t start, int64_t n, const moru_real *w, const moru_real *g, const moru_real *m, moru_real lr,
-                      moru_real momentum, bool nesterov, moru_real decay, moru_real *new_w, moru_real *new_m)
+static void sgd_piece(int64_t start, int64_t n, const moru_real *w, const moru_real *g, const moru_real *m,
+                      moru_real lr, moru_real momentum, bool nesterov, moru_real decay, moru_real *new_w,
+                      moru_real *new_m)
 {
     FOR_VECTORS(start, n) {
         vec weight = load(w, i, lanes), step = load(g, i, lanes) * lr;
@@ -50,16 +51,18 @@ void MORU_KERNEL(sgd)(int64_t n, const moru_real *w, const moru_real *g, const m
     threads = kernel_threads(n, threads);
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t start = 0; start < n; start += PIECE)
-        sgd_piece(start, n, w, g, m, (moru_real)lr, (moru_real)momentum, nesterov, (moru_real)(lr * weight_decay), new_w, new_m);
+        sgd_piece(start, n, w, g, m, (moru_real)lr, (moru_real)momentum, nesterov, (moru_real)(lr * weight_decay),
+                  new_w, new_m);
 }
 
 /* m += (1 - b1)(g - m); v += (1 - b2)(g^2 - v); w -= rate m/(sqrt v + epsilon) */
 static void adam_piece(int64_t start, int64_t n, const moru_real *w, const moru_real *g, const moru_real *m,
-                       const moru_real *v, moru_real rate, moru_real b1, moru_real b2, moru_real epsilon, moru_real decay,
-                       moru_real *new_w, moru_real *new_m, moru_real *new_v)
+                       const moru_real *v, moru_real rate, moru_real b1, moru_real b2, moru_real epsilon,
+                       moru_real decay, moru_real *new_w, moru_real *new_m, moru_real *new_v)
 {
     FOR_VECTORS(start, n) {
-        vec weight = load(w, i, lanes), gradient = load(g, i, lanes), mean = load(m, i, lanes), square = load(v, i, lanes);
+        vec weight = load(w, i, lanes), gradient = load(g, i, lanes);
+        vec mean = load(m, i, lanes), square = load(v, i, lanes);
         mean += (gradient - mean) * b1;
         square += (gradient * gradient - square) * b2;
         weight -= weight * decay;
@@ -109,8 +112,9 @@ static void rmsprop_piece(int64_t start, int64_t n, const moru_real *w, const mo
 }
 
 void MORU_KERNEL(rmsprop)(int64_t n, const moru_real *w, const moru_real *g, const moru_real *v, const moru_real *m,
-                          const moru_real *a, double lr, double rho, double momentum, double epsilon, double weight_decay,
-                          moru_real *new_w, moru_real *new_v, moru_real *new_m, moru_real *new_a, int threads)
+                          const moru_real *a, double lr, double rho, double momentum, double epsilon,
+                          double weight_decay, moru_real *new_w, moru_real *new_v, moru_real *new_m, moru_real *new_a,
+                          int threads)
 {
     threads = kernel_threads(n, threads);
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
@@ -132,11 +136,12 @@ static void adagrad_piece(int64_t start, int64_t n, const moru_real *w, const mo
     }
 }
 
-void MORU_KERNEL(adagrad)(int64_t n, const moru_real *w, const moru_real *g, const moru_real *acc, double lr, double epsilon,
-                          double weight_decay, moru_real *new_w, moru_real *new_acc, int threads)
+void MORU_KERNEL(adagrad)(int64_t n, const moru_real *w, const moru_real *g, const moru_real *acc, double lr,
+                          double epsilon, double weight_decay, moru_real *new_w, moru_real *new_acc, int threads)
 {
     threads = kernel_threads(n, threads);
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t start = 0; start < n; start += PIECE)
-        adagrad_piece(start, n, w, g, acc, (moru_real)lr, (moru_real)epsilon, (moru_real)(lr * weight_decay), new_w, new_acc);
+        adagrad_piece(start, n, w, g, acc, (moru_real)lr, (moru_real)epsilon, (moru_real)(lr * weight_decay), new_w,
+                      new_acc);
 }

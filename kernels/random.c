@@ -1,5 +1,5 @@
-/* Random numbers: Philox 4x32-10 (Salmon et al. 2011), key = seed, counter = (element / 4, stream ^ step), lane = element % 4.
- * Any piece of the sequence can be made by itself. */
+/* Random numbers: Philox 4x32-10 (Salmon et al. 2011), key = seed, counter = (element / 4, stream ^ step), lane =
+ * element % 4. Any piece of the sequence can be made by itself. */
 #include "kernels/vecmath.h"
 
 #define BATCH 256  /* elements made at a time, the last batch too */
@@ -23,8 +23,8 @@ KERNEL_INLINE uvec multiply_low(uvec a, uint32_t constant)
 #endif
 }
 
-/* Blocks [block, block + BATCH / 4): 4 numbers each. The words are low halves of 64-bit lanes; what the upper halves hold
- * doesn't matter until the end. */
+/* Blocks [block, block + BATCH / 4): 4 numbers each. The words are low halves of 64-bit lanes; what the upper halves
+ * hold doesn't matter until the end. */
 static void philox(uint64_t block, uint64_t seed, uint64_t stream, uint32_t *bits)
 {
     uvec number, even, odd;

@@ -1,8 +1,8 @@
 /* y[outer,inner] = reduction of x[outer,reduced,inner] over the middle.
  *
- * The middle is cut into chunks whose size depends on the shape alone; each gives a partial result in the workspace, and
- * these are reduced in the same way. Within a chunk sums run in two levels, blocks of 32 terms a lane and the sum of
- * blocks, so that rounding grows with the square root of the square root of the length. */
+  * The middle is cut into chunks whose size depends on the shape alone; each gives a partial result in the workspace,
+  * and these are reduced in the same way. Within a chunk sums run in two levels, blocks of 32 terms a lane and the sum
+  * of blocks, so that rounding grows with the square root of the square root of the length. */
 #include "kernels/vecmath.h"
 
 #define CHUNK_TERMS 32768 /* elements of x a chunk has at least */
@@ -139,8 +139,8 @@ size_t MORU_KERNEL(reduce_workspace)(moru_reduce_kind kind, int64_t outer, int64
 }
 
 /* y[outer,inner] with `chunk` rows at a time: y[outer,chunks,inner] */
-static void reduce_chunks(const reducer *f, const moru_real *x, int64_t outer, int64_t reduced, int64_t inner, int64_t chunk,
-                          moru_real *y, int threads)
+static void reduce_chunks(const reducer *f, const moru_real *x, int64_t outer, int64_t reduced, int64_t inner,
+                          int64_t chunk, moru_real *y, int threads)
 {
     int64_t chunks = pieces(reduced, chunk), strips = pieces(inner, COLUMNS), jobs = outer * chunks * strips;
     threads = kernel_threads(outer * reduced * inner, threads);
@@ -165,15 +165,15 @@ static void fill(moru_real *y, int64_t n, double value)
         y[i] = (moru_real)value;
 }
 
-void MORU_KERNEL(reduce)(moru_reduce_kind kind, const moru_real *x, int64_t outer, int64_t reduced, int64_t inner, moru_real *y,
-                         void *workspace, int threads)
+void MORU_KERNEL(reduce)(moru_reduce_kind kind, const moru_real *x, int64_t outer, int64_t reduced, int64_t inner,
+                         moru_real *y, void *workspace, int threads)
 {
     static const reducer reducers[] = {
         [MORU_REDUCE_SUM] = {sum_row, sum_columns},  [MORU_REDUCE_MEAN] = {sum_row, sum_columns},
         [MORU_REDUCE_MAX] = {max_row, max_columns},  [MORU_REDUCE_MIN] = {min_row, min_columns},
         [MORU_REDUCE_PROD] = {prod_row, prod_columns}};
-    static const double nothing[] = {[MORU_REDUCE_SUM] = 0,         [MORU_REDUCE_MEAN] = NAN,     [MORU_REDUCE_MAX] = -INFINITY,
-                                     [MORU_REDUCE_MIN] = INFINITY, [MORU_REDUCE_PROD] = 1};
+    static const double nothing[] = {
+        [MORU_REDUCE_MEAN] = NAN, [MORU_REDUCE_MAX] = -INFINITY, [MORU_REDUCE_MIN] = INFINITY, [MORU_REDUCE_PROD] = 1};
     const reducer *f = &reducers[kind];
     int64_t chunk = chunk_rows(inner), chunks = pieces(reduced, chunk);
     if (outer == 0 || inner == 0)

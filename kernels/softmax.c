@@ -55,7 +55,8 @@ static void softmax_columns(bool log, const moru_real *x, int64_t size, int64_t 
     }
 }
 
-void MORU_KERNEL(softmax)(bool log, const moru_real *x, int64_t outer, int64_t size, int64_t inner, moru_real *y, int threads)
+void MORU_KERNEL(softmax)(bool log, const moru_real *x, int64_t outer, int64_t size, int64_t inner, moru_real *y,
+                          int threads)
 {
     if (outer == 0 || size == 0 || inner == 0)
         return;
@@ -96,8 +97,8 @@ static void gradient_row(bool log, const moru_real *dy, const moru_real *y, int6
     }
 }
 
-static void gradient_columns(bool log, const moru_real *dy, const moru_real *y, int64_t size, int64_t inner, int64_t lanes,
-                             moru_real *dx)
+static void gradient_columns(bool log, const moru_real *dy, const moru_real *y, int64_t size, int64_t inner,
+                             int64_t lanes, moru_real *dx)
 {
     vec total = vec_zero();
     for (int64_t r = 0; r < size; r += 64) {
@@ -112,8 +113,8 @@ static void gradient_columns(bool log, const moru_real *dy, const moru_real *y, 
         store(dx + r, slope(log, load(dy + r, lanes), load(y + r, lanes), total), lanes);
 }
 
-void MORU_KERNEL(softmax_grad)(bool log, const moru_real *dy, const moru_real *y, int64_t outer, int64_t size, int64_t inner,
-                               moru_real *dx, int threads)
+void MORU_KERNEL(softmax_grad)(bool log, const moru_real *dy, const moru_real *y, int64_t outer, int64_t size,
+                               int64_t inner, moru_real *dx, int threads)
 {
     if (outer == 0 || size == 0 || inner == 0)
         return;

@@ -94,9 +94,13 @@ UNARY(gelu_tanh, R(0.5) * x * (R(1) + vec_tanh(SQRT_2_OVER_PI * (x + R(0.044715)
 UNARY(sigmoid, vec_sigmoid(x))
 UNARY(log_sigmoid, -vec_softplus(-x))
 /* clip(x/6 + 1/2, 0, 1) */
-#define HARD_SIGMOID(x) vec_select((x) <= R(-3), vec_zero(), vec_select((x) >= R(3), vec_set(1), (x) * R(1.0 / 6) + R(0.5)))
-UNARY(hard_sigmoid, HARD_SIGMOID(x))
-UNARY(hard_silu, x * HARD_SIGMOID(x))
+KERNEL_INLINE vec hard_sigmoid(vec x)
+{
+    vec y = vec_select(x >= R(3), vec_set(1), x * R(1.0 / 6) + R(0.5));
+    return vec_select(x <= R(-3), vec_zero(), y);
+}
+UNARY(hard_sigmoid, hard_sigmoid(x))
+UNARY(hard_silu, x * hard_sigmoid(x))
 UNARY(silu, x * vec_sigmoid(x))
 UNARY(softplus, vec_softplus(x))
 UNARY(softsign, x / (R(1) + vec_abs(x)))

@@ -37,7 +37,8 @@ KERNEL_INLINE vec vec_exp_scale(vec p, vec n, vec x)
 {
     const float least = -103.97208f;
 #if MORU_VECTOR_BYTES == 64
-    return (vec)_mm512_maskz_scalef_ps(_mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(least), _CMP_NLT_UQ), (__m512)p, (__m512)n);
+    __mmask16 keep = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(least), _CMP_NLT_UQ);
+    return (vec)_mm512_maskz_scalef_ps(keep, (__m512)p, (__m512)n);
 #else
     ivec k = vec_to_integers(n), half = k >> 1;
     vec second = (vec)(~(x < least) & (ivec)vec_power_of_2(k - half));

@@ -3,11 +3,15 @@
 unit_tests = \
     tests/test_config \
     tests/test_core \
+    tests/test_files \
     tests/test_csv \
     tests/test_datasets \
     tests/test_fit \
     tests/test_graph \
+    tests/test_idx \
     tests/test_initializers \
+    tests/test_keras \
+    tests/test_keras_faults \
     tests/test_kernels_conv \
     tests/test_kernels_gemm \
     tests/test_kernels_math \
@@ -40,6 +44,7 @@ tests_test_program_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wra
 tests_test_torch_ops_SOURCES = tests/test_torch_ops.c tests/torch_case.h tests/torch_build.c
 tests_test_csv_SOURCES = tests/test_csv.c tests/dataset_test.h
 tests_test_datasets_SOURCES = tests/test_datasets.c tests/dataset_test.h
+tests_test_idx_SOURCES = tests/test_idx.c tests/dataset_test.h
 tests_test_loader_SOURCES = tests/test_loader.c tests/dataset_test.h
 tests_double_gradients_SOURCES = tests/double_gradients.c tests/gradcheck.h tests/gradcheck.c tests/cases_elementwise.c \
     tests/cases_reduce.c tests/cases_shape.c tests/cases_linear.c tests/cases_conv.c tests/cases_norm.c
@@ -56,7 +61,8 @@ endif
 TESTS += $(check_PROGRAMS) $(script_tests)
 EXTRA_DIST += $(script_tests) tests/driver.sh tests/summary.sh tests/installed.sh tests/installed.c
 
-# The driver counts single checks, so that the totals are of checks and not of programs.
+# The driver counts single checks, so that the totals are of checks and not of programs. Threads that wait sleep: tests use
+# more of them than there are processors, and spinning ones take the time of those that work.
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = $(SHELL) $(srcdir)/tests/driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)
@@ -67,6 +73,7 @@ AM_TESTS_ENVIRONMENT = \
     MORU_SHARED="$${MORU_SHARED-$(abs_srcdir)/../shared}"; export MORU_SHARED; \
     MORU_COMMAND='$(abs_builddir)/moru'; export MORU_COMMAND; \
     CK_DEFAULT_TIMEOUT="$${CK_DEFAULT_TIMEOUT-600}"; export CK_DEFAULT_TIMEOUT; \
+    OMP_WAIT_POLICY="$${OMP_WAIT_POLICY-passive}"; export OMP_WAIT_POLICY; \
     ASAN_OPTIONS="allocator_may_return_null=1:detect_leaks=1:$$ASAN_OPTIONS"; export ASAN_OPTIONS; \
     UBSAN_OPTIONS="print_stacktrace=1:$$UBSAN_OPTIONS"; export UBSAN_OPTIONS; \
     CC='$(CC)' CXX='$(CXX)' NM='$(NM)'; export CC CXX NM;

@@ -98,7 +98,8 @@ static void check_accuracy(const moru_kernels *kernels, const accuracy *c)
     }
     if (getenv("MORU_VERBOSE"))
         printf("%-12s %-12s %.3f ulp at %.9g\n", kernels->isa, c->name, worst, at);
-    ck_assert_msg(worst <= c->bound, "%s %s: %.3f ulp at %.9g (%a), allowed %g", kernels->isa, c->name, worst, at, at, c->bound);
+    ck_assert_msg(worst <= c->bound, "%s %s: %.3f ulp at %.9g (%a), allowed %g", kernels->isa, c->name, worst, at, at,
+                  c->bound);
 }
 
 START_TEST(accuracy_of_all_floats)
@@ -119,7 +120,8 @@ static void check_values(int kernel, const double *p, int n, const double (*pair
             moru_real x = (moru_real)pairs[i][0], y, want = (moru_real)pairs[i][1];
             kernels->unary[kernel](&y, &x, 1, p);
             ck_assert_msg(isnan(want) ? isnan(y) : y == want && signbit(y) == signbit(want),
-                          "%s: unary kernel %d of %g gives %g, not %g", kernels->isa, kernel, (double)x, (double)y, (double)want);
+                          "%s: unary kernel %d of %g gives %g, not %g", kernels->isa, kernel, (double)x, (double)y,
+                          (double)want);
         }
     }
 }
@@ -148,7 +150,8 @@ START_TEST(special_values)
     VALUES(MORU_UNARY_sign, NULL, {-3, -1}, {0, 0}, {2, 1}, {-inf, -1}, {NAN, NAN});
     VALUES(MORU_UNARY_abs, NULL, {-3, 3}, {-0.0, 0}, {-inf, inf}, {NAN, NAN});
     VALUES(MORU_UNARY_neg, NULL, {-3, 3}, {0, -0.0}, {inf, -inf});
-    VALUES(MORU_UNARY_round, NULL, {0.5, 0}, {1.5, 2}, {2.5, 2}, {-0.5, -0.0}, {-1.5, -2}, {inf, inf}, {NAN, NAN}, {1e30, 1e30});
+    VALUES(MORU_UNARY_round, NULL, {0.5, 0}, {1.5, 2}, {2.5, 2}, {-0.5, -0.0}, {-1.5, -2}, {inf, inf}, {NAN, NAN},
+           {1e30, 1e30});
     VALUES(MORU_UNARY_floor, NULL, {-0.5, -1}, {2.5, 2}, {1e30, 1e30}, {-inf, -inf});
     VALUES(MORU_UNARY_ceil, NULL, {-0.5, -0.0}, {2.5, 3}, {1e30, 1e30}, {-inf, -inf});
     VALUES(MORU_UNARY_is_nan, NULL, {NAN, 1}, {0, 0}, {inf, 0});
@@ -277,8 +280,9 @@ START_TEST(activations_and_gradients)
                 moru_kernels_at(k)->binary[pairs[c][1]](&dx, &dy, 1, &x, 1, 1, p);
                 double truth = smooth(pairs[c][0], x), h = 1e-5;
                 double slope = (smooth(pairs[c][0], x + h) - smooth(pairs[c][0], x - h)) / (2 * h);
-                ck_assert_msg(fabs(y - truth) <= 4e-7 * fmax(1, fabs(x)), "%s: unary kernel %d of %g gives %.9g, not %.9g",
-                              moru_kernels_at(k)->isa, pairs[c][0], (double)x, (double)y, truth);
+                ck_assert_msg(fabs(y - truth) <= 4e-7 * fmax(1, fabs(x)),
+                              "%s: unary kernel %d of %g gives %.9g, not %.9g", moru_kernels_at(k)->isa, pairs[c][0],
+                              (double)x, (double)y, truth);
                 bool kink = fabs(fabs(x) - 3) < 2 * h || fabs(x) < 2 * h;
                 ck_assert_msg(kink || fabs(dx - 2 * slope) <= 3e-6, "%s: binary kernel %d at %g gives %.9g, not %.9g",
                               moru_kernels_at(k)->isa, pairs[c][1], (double)x, (double)dx, 2 * slope);
@@ -307,11 +311,11 @@ START_TEST(pieces_and_canaries)
                     if (g < 0)
                         moru_kernels_at(k)->unary[f](out, a + from, n, p);
                     else
-                        moru_kernels_at(k)->binary[g % MORU_BINARY_COUNT](out, sa ? a + from : a, sa, sb ? b + from : b, sb, n, p);
+                        moru_kernels_at(k)->binary[g % MORU_BINARY_COUNT](out, a + sa * from, sa, b + sb * from, sb, n, p);
                     if (start < 0)
                         continue;
-                    ck_assert_msg(!memcmp(out, whole + from, (size_t)n * sizeof *out), "%s: kernel %d, piece %d+%d differs",
-                                  moru_kernels_at(k)->isa, f, from, n);
+                    ck_assert_msg(!memcmp(out, whole + from, (size_t)n * sizeof *out),
+                                  "%s: kernel %d, piece %d+%d differs", moru_kernels_at(k)->isa, f, from, n);
                     ck_assert(piece[0] == -77 && piece[n + 1] == -77);
                 }
 }

@@ -3,6 +3,12 @@
 
 static const int thread_counts[] = {1, 2, 3, 8};
 
+/* All of them for the best instruction set, the first two for the others: the cutting of work is the same source. */
+static int n_thread_counts(const moru_kernels *k)
+{
+    return k == moru_kernels_at(0) ? 4 : 2;
+}
+
 static size_t real_bytes(int64_t n)
 {
     return (size_t)n * sizeof(moru_real);
@@ -39,11 +45,12 @@ static void check_copy(const moru_kernels *k, int rank, const int64_t *dims, con
         ((uint32_t *)x.data)[i] = (uint32_t)(i * 2654435761u);
     const char *origin = (char *)x.data - low * (int64_t)bytes;
     naive_copy(rank, dims, strides, bytes, origin, want.data);
-    for (int t = 0; t < 4; t++) {
+    for (int t = 0; t < n_thread_counts(k); t++) {
         guarded y = guarded_new((size_t)size * bytes);
         k->copy_strided(rank, dims, strides, bytes, origin, y.data, thread_counts[t]);
-        ck_assert_msg(!memcmp(y.data, want.data, (size_t)size * bytes), "%s: copy of rank %d [%lld,%lld,%lld,...] is wrong", k->isa,
-                      rank, (long long)dims[0], (long long)dims[1], (long long)dims[2]);
+        ck_assert_msg(!memcmp(y.data, want.data, (size_t)size * bytes),
+                      "%s: copy of rank %d [%lld,%lld,%lld,...] is wrong", k->isa, rank, (long long)dims[0],
+                      (long long)dims[1], (long long)dims[2]);
         guarded_free(&y);
     }
     guarded_free(&x);
@@ -56,7 +63,8 @@ START_TEST(permutations)
     for (int k = 0; moru_kernels_at(k); k++)
         for (int trial = 0; trial < 60; trial++) {
             int rank = (int)random_int(&state, 1, 5), order[MORU_MAX_RANK];
-            int64_t source[MORU_MAX_RANK], source_strides[MORU_MAX_RANK], dims[MORU_MAX_RANK] = {0}, strides[MORU_MAX_RANK], size = 1;
+            int64_t source[MORU_MAX_RANK], source_strides[MORU_MAX_RANK], size = 1;
+            int64_t dims[MORU_MAX_RANK] = {0}, strides[MORU_MAX_RANK];
             for (int i = 0; i < rank; i++) {
                 source[i] = random_int(&state, 0, 9) == 0 ? 1 : random_int(&state, 1, rank < 3 ? 150 : 19);
                 order[i] = i;
@@ -111,7 +119,8 @@ static void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t ou
     memcpy(out, counter, 16);
     for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
         uint64_t p0 = (uint64_t)0xD2511F53u * out[0], p1 = (uint64_t)0xCD9E8D57u * out[2];
-        uint32_t next[4] = {(uint32_t)(p1 >> 32) ^ out[1] ^ k0, (uint32_t)p1, (uint32_t)(p0 >> 32) ^ out[3] ^ k1, (uint32_t)p0};
+        uint32_t first = (uint32_t)(p1 >> 32) ^ out[1] ^ k0, third = (uint32_t)(p0 >> 32) ^ out[3] ^ k1;
+        uint32_t next[4] = {first, (uint32_t)p1, third, (uint32_t)p0};
         memcpy(out, next, 16);
     }
 }
@@ -121,8 +130,10 @@ START_TEST(philox_known_answers)
 {
     static const struct { uint32_t counter[4], key[2], out[4]; } known[] = {
         {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
     for (int i = 0; i < 3; i++) {
         uint32_t out[4];
         philox(known[i].counter, known[i].key, out);
@@ -197,7 +208,8 @@ START_TEST(distributions)
             fourth += v * v * v * v / N;
             pairs += v * y[(i + 128) % N] / N;
         }
-        ck_assert(fabs(sum) < 0.008 && fabs(square - 1) < 0.012 && fabs(cube) < 0.03 && fabs(fourth - 3) < 0.09 && fabs(pairs) < 0.008);
+        ck_assert(fabs(sum) < 0.008 && fabs(square - 1) < 0.012 && fabs(cube) < 0.03 && fabs(fourth - 3) < 0.09);
+        ck_assert(fabs(pairs) < 0.008);
         sum = square = 0;
         f->random_uniform(N, -1, 3, 3, 1, 4, y, 2);
         for (int i = 0; i < N; i++) {
@@ -240,13 +252,15 @@ static void check_rows(const moru_kernels *k, int64_t rows, int64_t width, int64
         for (int64_t j = 0; j < width; j++)
             sums[index[r] * width + j] += ((moru_real *)dy.data)[r * width + j];
     }
-    for (int t = 0; t < 4; t++) {
+    for (int t = 0; t < n_thread_counts(k); t++) {
         guarded out = guarded_new(real_bytes(rows * width)), sum = guarded_new(real_bytes(vocabulary * width));
         k->gather_rows(table.data, width, index, rows, out.data, thread_counts[t]);
         k->scatter_rows(dy.data, width, index, rows, vocabulary, sum.data, thread_counts[t]);
         for (int64_t r = 0; r < rows; r++)
-            ck_assert(!memcmp((moru_real *)out.data + r * width, (moru_real *)table.data + index[r] * width, real_bytes(width)));
-        ck_assert_msg(!memcmp(sum.data, sums, real_bytes(vocabulary * width)), "%s: scatter_rows with %d threads", k->isa, thread_counts[t]);
+            ck_assert(!memcmp((moru_real *)out.data + r * width, (moru_real *)table.data + index[r] * width,
+                              real_bytes(width)));
+        ck_assert_msg(!memcmp(sum.data, sums, real_bytes(vocabulary * width)), "%s: scatter_rows with %d threads",
+                      k->isa, thread_counts[t]);
         guarded_free(&out);
         guarded_free(&sum);
     }
@@ -320,7 +334,7 @@ static void kernel_step(const moru_kernels *k, int kind, int64_t n, moru_real *w
 static void check_optimizer(const moru_kernels *k, int kind, int64_t n, double decay)
 {
     guarded first[4];
-    for (int t = 0; t < 4; t++) {
+    for (int t = 0; t < n_thread_counts(k); t++) {
         uint64_t state = 61;
         guarded buffers[4], grad = guarded_random(&state, n);
         moru_real *s[4], *g = grad.data;
@@ -341,13 +355,15 @@ static void check_optimizer(const moru_kernels *k, int kind, int64_t n, double d
         }
         for (int64_t j = 0; j < n; j++)
             ck_assert_msg(fabs(s[3][j] - want[4 * j + 3]) < (sizeof(moru_real) == 8 ? 1e-13 : 4e-6),
-                          "%s: optimizer %d: w[%lld] = %.9g, should be %.9g", k->isa, kind, (long long)j, (double)s[3][j], want[4 * j + 3]);
+                          "%s: optimizer %d: w[%lld] = %.9g, should be %.9g", k->isa, kind, (long long)j,
+                          (double)s[3][j], want[4 * j + 3]);
         for (int i = 0; i < 4; i++) {
             if (t == 0) {
                 first[i] = buffers[i];
                 continue;
             }
-            ck_assert_msg(!memcmp(first[i].data, s[i], real_bytes(n)), "%s: optimizer %d: %d threads differ", k->isa, kind, thread_counts[t]);
+            ck_assert_msg(!memcmp(first[i].data, s[i], real_bytes(n)), "%s: optimizer %d: %d threads differ", k->isa,
+                          kind, thread_counts[t]);
             guarded_free(&buffers[i]);
         }
         free(want);
@@ -388,7 +404,7 @@ START_TEST(finiteness)
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
             guarded x = guarded_random(&state, sizes[i]);
             moru_real *in = x.data;
-            for (int t = 0; t < 4; t++) {
+            for (int t = 0; t < n_thread_counts(moru_kernels_at(k)); t++) {
                 ck_assert(moru_kernels_at(k)->all_finite(in, sizes[i], thread_counts[t]));
                 for (int trial = 0; trial < 6 && sizes[i] > 0; trial++) {
                     int64_t at = trial == 0 ? sizes[i] - 1 : random_int(&state, 0, sizes[i] - 1);
