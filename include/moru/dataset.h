@@ -32,6 +32,8 @@ typedef struct moru_dataset_class {
     moru_status (*read)(const void *self, const int64_t *rows, int64_t n, void *const *inputs, void *const *targets);
     void (*free)(void *self);
 } moru_dataset_class;
+/** NULL (and moru_last_error()) when info makes no sense or there is no memory; self stays the caller's then. info is
+ *  copied, its strings must live as long as self. */
 MORU_API moru_dataset *moru_dataset_custom(const moru_dataset_class *class_, void *self, const moru_dataset_info *info);
 
 /** Opens a source: fashion-mnist[:train|:test], mnist:DIR[:train|:test], csv:FILE?target=COL&sep=;, h5:FILE,
