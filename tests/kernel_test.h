@@ -13,6 +13,10 @@
 #include <check.h>
 #include "kernels/kernels.h"
 
+/* Check writes a line to a file for every assertion that holds; these tests look at millions of numbers. */
+#undef ck_assert_msg
+#define ck_assert_msg(expression, ...) do { if (!(expression)) ck_abort_msg(__VA_ARGS__); } while (0)
+
 #define CANARY 0xa5
 
 typedef struct guarded {
