@@ -72,6 +72,7 @@ AM_TESTS_ENVIRONMENT = \
     builddir='$(abs_builddir)'; export builddir; \
     MORU_SHARED="$${MORU_SHARED-$(abs_srcdir)/../shared}"; export MORU_SHARED; \
     MORU_COMMAND='$(abs_builddir)/moru'; export MORU_COMMAND; \
+    OMP_WAIT_POLICY="$${OMP_WAIT_POLICY-passive}"; export OMP_WAIT_POLICY; \
     CK_DEFAULT_TIMEOUT="$${CK_DEFAULT_TIMEOUT-600}"; export CK_DEFAULT_TIMEOUT; \
     OMP_WAIT_POLICY="$${OMP_WAIT_POLICY-passive}"; export OMP_WAIT_POLICY; \
     ASAN_OPTIONS="allocator_may_return_null=1:detect_leaks=1:$$ASAN_OPTIONS"; export ASAN_OPTIONS; \
