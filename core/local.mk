@@ -12,6 +12,8 @@ core_sources = \
 	core/graph.h \
 	core/leaf.c \
 	core/leaf.h \
+	core/number.c \
+	core/number.h \
 	core/pass_fold.c \
 	core/pass_fuse.c \
 	core/pass_lower.c \

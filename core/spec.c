@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/config.h"
+#include "core/number.h"
 
 /* Equal but for case and underscores: "SGD", "sgd"; "L1L2", "l1_l2". */
 static bool same_name(const char *a, const char *b)
@@ -176,7 +177,7 @@ static json_t *argument_value(const char *text, size_t n)
             long long integer = strtoll(copy, &end, 10);
             return *end ? NULL : json_integer(integer);
         }
-        double real = strspn(copy, "+-0123456789.eE") == n ? strtod(copy, &end) : 0;
+        double real = strspn(copy, "+-0123456789.eE") == n ? moru_parse_number(copy, &end) : 0;
         return strspn(copy, "+-0123456789.eE") != n || *end ? NULL : json_real(real);
     }
     return json_stringn(text, n);
