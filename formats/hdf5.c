@@ -73,8 +73,8 @@ moru_status moru_hdf5_open(moru_hdf5 **file, const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return moru_fail(MORU_ERR_IO, "%s: cannot be opened", path);
-    bool regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-    bool sound = regular && moru_hdf5_check(fd, NULL, info.st_size);
+    bool hidden = false, regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    bool sound = regular && moru_hdf5_check(fd, NULL, info.st_size, &hidden);
     close(fd);
     if (!regular)
         return moru_fail(MORU_ERR_IO, "%s: is not a regular file", path);
@@ -82,6 +82,7 @@ moru_status moru_hdf5_open(moru_hdf5 **file, const char *path)
         return moru_fail(MORU_ERR_FORMAT, "%s: not an HDF5 file, or a damaged one", path);
     moru_hdf5 *f = NULL;
     MORU_TRY(new_file(&f, path, info.st_size));
+    f->hidden = hidden;
     moru_status status;
     {
         INSIDE;
@@ -100,9 +101,11 @@ moru_status moru_hdf5_open_image(moru_hdf5 **file, const void *data, int64_t siz
 {
     *file = NULL;
     moru_hdf5 *f = NULL;
-    if (!moru_hdf5_check(-1, data, size))
+    bool hidden = false;
+    if (!moru_hdf5_check(-1, data, size, &hidden))
         return moru_fail(MORU_ERR_FORMAT, "%s: not an HDF5 file, or a damaged one", name);
     MORU_TRY(new_file(&f, name, size));
+    f->hidden = hidden;
     moru_status status;
     {
         INSIDE;
@@ -247,24 +250,25 @@ moru_status moru_hdf5_count(moru_hdf5 *file, const char *path, int64_t *count)
     return MORU_OK;
 }
 
+/* Stops the iteration at its first. */
+static herr_t copy_name(hid_t group, const char *name, const H5L_info_t *info, void *copy)
+{
+    (void)group, (void)info;
+    *(char **)copy = strdup(name);
+    return 1;
+}
+
 moru_status moru_hdf5_name_at(moru_hdf5 *file, const char *path, int64_t k, char **name)
 {
     *name = NULL;
     INSIDE;
     HANDLE group = -1;
     MORU_TRY(open_group(file, path, &group));
-    ssize_t n = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, (hsize_t)k, NULL, 0, H5P_DEFAULT);
-    if (n < 0)
+    /* H5Lget_name_by_idx() and sorted listings release tables they never filled when a group is damaged. */
+    hsize_t index = (hsize_t)k;
+    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, &index, copy_name, name) < 0)
         return moru_hdf5_damaged(file, path, "cannot be listed: damaged");
-    char *text = calloc(1, (size_t)n + 1);
-    if (!text)
-        return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", file->name);
-    if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, (hsize_t)k, text, (size_t)n + 1, H5P_DEFAULT) < 0) {
-        free(text);
-        return moru_hdf5_damaged(file, path, "cannot be listed: damaged");
-    }
-    *name = text;
-    return MORU_OK;
+    return *name ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: out of memory", file->name);
 }
 
 /* ---- text attributes ---- */
@@ -292,14 +296,16 @@ static char *variable_text(hid_t attribute, hid_t type)
 }
 
 /* One string, of either form HDF5 has. The memory's type is the file's, as it refuses to convert character sets. */
-char *moru_hdf5_attribute_text(hid_t object, const char *name)
+char *moru_hdf5_attribute_text(const moru_hdf5 *file, hid_t object, const char *name)
 {
     HANDLE attribute = H5Aopen(object, name, H5P_DEFAULT);
     HANDLE space = attribute >= 0 ? H5Aget_space(attribute) : -1;
     HANDLE type = attribute >= 0 ? H5Aget_type(attribute) : -1;
     if (space < 0 || type < 0 || H5Sget_simple_extent_npoints(space) != 1 || H5Tget_class(type) != H5T_STRING)
         return NULL;
-    return H5Tis_variable_str(type) > 0 ? variable_text(attribute, type) : fixed_text(attribute, type);
+    if (H5Tis_variable_str(type) > 0)
+        return file->hidden ? NULL : variable_text(attribute, type);
+    return fixed_text(attribute, type);
 }
 
 moru_status moru_hdf5_text(moru_hdf5 *file, const char *path, const char *attribute, char **text)
@@ -315,10 +321,10 @@ moru_status moru_hdf5_text(moru_hdf5 *file, const char *path, const char *attrib
         return moru_hdf5_damaged(file, path, "cannot be read: damaged");
     if (H5Aexists(object, attribute) <= 0)
         return MORU_OK;
-    *text = moru_hdf5_attribute_text(object, attribute);
+    *text = moru_hdf5_attribute_text(file, object, attribute);
     if (!*text)
-        return moru_fail(MORU_ERR_FORMAT, "%s: attribute \"%s\" of \"%s\" is not a string", file->name, attribute,
-                         path);
+        return moru_fail(MORU_ERR_FORMAT, "%s: attribute \"%s\" of \"%s\" is not a string that can be read", file->name,
+                         attribute, path);
     return MORU_OK;
 }
 

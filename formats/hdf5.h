@@ -23,7 +23,7 @@ void moru_hdf5_close(moru_hdf5 *file); /* NULL is fine */
 
 /* What stands at path ("layers/dense/vars/0"). Soft and external links on the way are MORU_ERR_UNSUPPORTED. */
 moru_status moru_hdf5_find(moru_hdf5 *file, const char *path, moru_hdf5_kind *kind);
-/* Number of things in a group; name of number k (in the order of names), free() it. */
+/* Number of things in a group; name of number k (in no particular order), free() it. */
 moru_status moru_hdf5_count(moru_hdf5 *file, const char *group, int64_t *count);
 moru_status moru_hdf5_name_at(moru_hdf5 *file, const char *group, int64_t k, char **name);
 /* Type (INT64 for all integers) and shape of a data set. Sizes that the file can't hold are MORU_ERR_FORMAT. */

@@ -1,7 +1,7 @@
 /* HDF5's older format carries no checksums, and the HDF5 library trusts it: a wrong size of a heap, a name without an
  * end, an address beyond the file lead it out of its memory. So everything it follows is walked through before the
  * library sees the file. The newer format (superblock 2 and later, object headers "OHDR") has checksums, which the
- * library verifies. */
+ * library verifies, but for the heaps of texts: headers are walked through for their sake. */
 #include "formats/hdf5_inside.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 enum { LINK_INFO = 0x02, LINK = 0x06, EXTERNAL_FILES = 0x07, LAYOUT = 0x08, ATTRIBUTE = 0x0c, SHARED_TABLE = 0x0f,
        CONTINUATION = 0x10, SYMBOL_TABLE = 0x11, ATTRIBUTE_INFO = 0x15 }; /* messages of object headers */
 enum { GROUP_LINK = 1, SOFT_LINK = 2 }; /* what a group's entry remembers of its object */
-enum { MAX_HEAP = 64 << 20, MAX_LEVEL = 32, MAX_DEPTH = 64, MAX_MESSAGE = 65536 };
+enum { MAX_HEAP = 64 << 20, MAX_LEVEL = 32, MAX_DEPTH = 64, MAX_DIMENSIONS = 32, MAX_MESSAGE = 65536 };
 #define UNDEFINED UINT64_MAX
 
 typedef struct walk {
@@ -21,6 +21,7 @@ typedef struct walk {
     uint64_t *headers;       /* object headers, seen and waiting */
     int64_t n, done, capacity;
     int64_t visits;          /* of anything: more than the file has room for is a loop */
+    bool hidden;             /* there are things in heaps of the newer format, which aren't walked through */
     uint8_t *heap;           /* names of the group at hand */
     uint64_t heap_size;
 } walk;
@@ -201,10 +202,11 @@ static bool check_layout(walk *w, const uint8_t *m, uint64_t length)
         return true;
     if (kind == CONTIGUOUS && !old)
         return length >= at + 16 && inside(w, address, number(m + at + 8, 8));
-    return kind != CHUNKED || (dimensions > 0 && dimensions <= 33 && check_chunks(w, address, dimensions, MAX_LEVEL));
+    return kind != CHUNKED || (dimensions > 0 && dimensions <= MAX_DIMENSIONS + 1 &&
+                               check_chunks(w, address, dimensions, MAX_LEVEL));
 }
 
-/* Object `index` of a global heap collection must be there, and hold length bytes. Every object is looked at, as the
+/* Object `index` of a global heap collection must be there, and be of length bytes. Every object is looked at, as the
  * HDF5 library does when it loads the collection. */
 static bool check_global(walk *w, uint64_t address, uint64_t index, uint64_t length)
 {
@@ -220,12 +222,26 @@ static bool check_global(walk *w, uint64_t address, uint64_t index, uint64_t len
             return false;
         n = number(object + 8, 8);
         if (number(object, 2) == 0) /* the rest is free; its own head counts */
-            return found && n <= size - at;
+            return found && n == size - at;
         if (n > size - at - 16)
             return false;
-        found |= number(object, 2) == index && n >= length;
+        if (number(object, 2) == index)
+            found = n == length; /* of two of one number the library takes the last */
     }
     return found;
+}
+
+/* Number of elements of a data space of n bytes: {version, rank, flags, ...}, sizes from byte 8 or, in version 2, 4. */
+static bool count_elements(const uint8_t *m, uint64_t n, uint64_t *count)
+{
+    uint64_t at = n >= 4 && m[0] == 1 ? 8 : 4;
+    *count = n >= 4 && m[0] == 2 && m[3] == 2 ? 0 : 1; /* 2: a space of nothing */
+    if (n < at || m[0] < 1 || m[0] > 2 || m[1] > MAX_DIMENSIONS || n < at + 8 * (uint64_t)m[1])
+        return false;
+    for (int k = 0; k < m[1]; k++)
+        if (__builtin_mul_overflow(*count, number(m + at + 8 * k, 8), count))
+            return false;
+    return true;
 }
 
 /* Texts and other things of variable length lie elsewhere: {length, address, index} each. */
@@ -237,13 +253,22 @@ static bool check_attribute(walk *w, const uint8_t *m, uint64_t length)
     uint64_t pad = m[0] == 1 ? 7 : 0, head = m[0] == 3 ? 9 : 8;
     uint64_t name = (number(m + 2, 2) + pad) & ~pad, type = (number(m + 4, 2) + pad) & ~pad;
     uint64_t space = (number(m + 6, 2) + pad) & ~pad, data = head + name + type + space;
-    if (name == 0 || data > length || !memchr(m + head, 0, name))
+    uint64_t count, bytes;
+    if (name == 0 || type < 8 || data > length || !memchr(m + head, 0, name))
         return false;
-    if (type == 0 || (m[head + name] & 15) != VARIABLE_LENGTH || (m[0] > 1 && m[1] != 0))
+    if (m[0] > 1 && m[1] != 0) /* its type or space lies elsewhere */
         return true;
-    for (; data + 16 <= length; data += 16)
-        if (number(m + data, 4) > 0 &&
-            !check_global(w, number(m + data + 4, 8), number(m + data + 12, 4), number(m + data, 4)))
+    if (!count_elements(m + head + name + type, space, &count) ||
+        __builtin_mul_overflow(count, number(m + head + name + 4, 4), &bytes) || bytes > length - data)
+        return false;
+    if ((m[head + name] & 15) != VARIABLE_LENGTH)
+        return true;
+    uint64_t element = type >= 16 ? number(m + head + name + 12, 4) : 0; /* size of what the sequence is of */
+    if (element == 0)
+        return false;
+    for (uint64_t end = data + bytes; data + 16 <= end; data += 16)
+        if (number(m + data + 4, 8) != 0 && /* 0: nothing there */
+            !check_global(w, number(m + data + 4, 8), number(m + data + 12, 4), number(m + data, 4) * element))
             return false;
     return true;
 }
@@ -261,13 +286,13 @@ static bool check_shared(const walk *w, const uint8_t *m, uint64_t length)
  * 4 or 8 bytes. */
 static bool check_link(walk *w, const uint8_t *m, uint64_t length)
 {
-    enum { HAS_ORDER = 4, HAS_KIND = 8, HAS_CHARSET = 16 };
-    if (length < 2 || m[0] != 1)
+    enum { HAS_ORDER = 4, HAS_KIND = 8, HAS_CHARSET = 16, USERS_KINDS = 64 };
+    if (length < 2 || m[0] != 1 || m[1] > 31)
         return false;
     uint64_t at = 2, digits = UINT64_C(1) << (m[1] & 3);
     int kind = m[1] & HAS_KIND && length > 2 ? m[2] : 0;
     at += (m[1] & HAS_KIND ? 1 : 0) + (m[1] & HAS_ORDER ? 8 : 0) + (m[1] & HAS_CHARSET ? 1 : 0);
-    if (length < at + digits)
+    if (length < at + digits || (kind > 1 && kind < USERS_KINDS) || (m[1] & HAS_CHARSET && m[at - 1] > 1))
         return false;
     uint64_t name = number(m + at, (int)digits);
     at += digits;
@@ -275,7 +300,7 @@ static bool check_link(walk *w, const uint8_t *m, uint64_t length)
         return false;
     at += name;
     if (kind != 0) /* soft and external ones are refused when somebody goes there */
-        return length >= at + 2 && number(m + at, 2) <= length - at - 2;
+        return length > at + 2 && number(m + at, 2) > 0 && number(m + at, 2) <= length - at - 2;
     return length >= at + 8 && inside(w, number(m + at, 8), 16) && add_header(w, number(m + at, 8));
 }
 
@@ -307,8 +332,10 @@ static bool check_message(walk *w, int type, int flags, const uint8_t *m, uint64
     case ATTRIBUTE:
         return check_attribute(w, m, length);
     case LINK_INFO:
+        w->hidden |= length >= 2 + 8 && number(m + (m[1] & 1 ? 10 : 2), 8) != UNDEFINED;
         return length >= 2 && check_addresses(w, m, length, m[1] & 1 ? 10 : 2, m[1] & 2 ? 3 : 2);
     case ATTRIBUTE_INFO:
+        w->hidden |= length >= 4 + 8 && number(m + (m[1] & 1 ? 4 : 2), 8) != UNDEFINED;
         return length >= 2 && check_addresses(w, m, length, m[1] & 1 ? 4 : 2, m[1] & 2 ? 3 : 2);
     case EXTERNAL_FILES:
         return check_addresses(w, m, length, 8, 1);
@@ -336,13 +363,48 @@ static bool check_messages(walk *w, uint64_t address, uint64_t size, int depth)
     return ok;
 }
 
+/* Messages of the newer format: {type, length of 2 bytes, flags, [order]}. Checksums vouch for all but what they point
+ * to. */
+static bool check_new_messages(walk *w, uint64_t address, uint64_t size, uint64_t head_size, int depth)
+{
+    uint8_t head[8];
+    bool ok = true;
+    uint8_t *message = malloc(MAX_MESSAGE);
+    for (uint64_t at = 0; ok && message && at + head_size <= size;) {
+        ok = visit(w) && get(w, address + at, head, head_size);
+        uint64_t length = ok ? number(head + 1, 2) : 0;
+        ok = ok && length <= size - at - head_size && get(w, address + at + head_size, message, length);
+        if (ok && head[0] == CONTINUATION) /* "OCHK", messages, checksum */
+            ok = length >= 16 && depth < MAX_DEPTH && number(message + 8, 8) >= 8 &&
+                 check_new_messages(w, number(message, 8) + 4, number(message + 8, 8) - 8, head_size, depth + 1);
+        else if (ok && (head[0] == LINK || head[0] == ATTRIBUTE || head[0] == LINK_INFO || head[0] == ATTRIBUTE_INFO))
+            ok = check_message(w, head[0], head[3], message, length, depth);
+        at += head_size + length;
+    }
+    ok = ok && message;
+    free(message);
+    return ok;
+}
+
+/* {"OHDR", version, flags, [4 times], [2 limits], size of 1, 2, 4 or 8 bytes}, messages, checksum */
+static bool check_new_header(walk *w, uint64_t address, const uint8_t *head)
+{
+    enum { HAS_ORDER = 4, HAS_LIMITS = 16, HAS_TIMES = 32 };
+    uint8_t size[8];
+    int flags = head[5];
+    uint64_t at = 6 + (flags & HAS_TIMES ? 16 : 0) + (flags & HAS_LIMITS ? 4 : 0), digits = UINT64_C(1) << (flags & 3);
+    if (!get(w, address + at, size, digits))
+        return false;
+    return check_new_messages(w, address + at + digits, number(size, (int)digits), flags & HAS_ORDER ? 6 : 4, 0);
+}
+
 static bool check_header(walk *w, uint64_t address)
 {
     uint8_t head[16];
     if (!visit(w) || !get(w, address, head, sizeof head))
         return false;
     if (memcmp(head, "OHDR", 4) == 0)
-        return true;
+        return check_new_header(w, address, head);
     return head[0] == 1 && check_messages(w, address + 16, number(head + 8, 4), 0);
 }
 
@@ -357,13 +419,33 @@ static bool find_superblock(walk *w, uint8_t *head, uint64_t size)
     return false;
 }
 
+static bool check_headers(walk *w, uint64_t root)
+{
+    if (!add_header(w, root))
+        return false;
+    while (w->done < w->n)
+        if (!check_header(w, w->headers[w->done++]))
+            return false;
+    return true;
+}
+
+static bool check_new_file(walk *w, const uint8_t *head)
+{
+    w->base = number(head + 12, 8);
+    if (head[9] != 8 || head[10] != 8 || w->base > w->size) {
+        w->base = 0;
+        return false;
+    }
+    return check_headers(w, number(head + 36, 8));
+}
+
 static bool check_file(walk *w)
 {
     uint8_t head[100];
     if (!find_superblock(w, head, sizeof head))
         return false;
     if (head[8] >= 2)
-        return true;
+        return check_new_file(w, head);
     int more = head[8] == 1 ? 4 : 0; /* version 1 has two numbers more */
     if (head[13] != 8 || head[14] != 8)
         return false; /* addresses of 8 bytes are all that is ever written */
@@ -373,22 +455,20 @@ static bool check_file(walk *w)
         return false;
     }
     const uint8_t *root = head + 56 + more;
-    if (!may_follow(w, head + 32 + more) || !may_follow(w, head + 48 + more) || !add_header(w, number(root + 8, 8)))
+    if (!may_follow(w, head + 32 + more) || !may_follow(w, head + 48 + more))
         return false;
     uint64_t kind = number(root + 16, 4);
     if (kind > GROUP_LINK || (kind == GROUP_LINK && (!inside(w, number(root + 24, 8), 24) ||
                                                      !inside(w, number(root + 32, 8), 32))))
         return false;
-    while (w->done < w->n)
-        if (!check_header(w, w->headers[w->done++]))
-            return false;
-    return true;
+    return check_headers(w, number(root + 8, 8));
 }
 
-bool moru_hdf5_check(int fd, const void *bytes, int64_t size)
+bool moru_hdf5_check(int fd, const void *bytes, int64_t size, bool *hidden)
 {
     walk w = {.fd = fd, .bytes = bytes, .size = (uint64_t)size};
     bool ok = size > 0 && check_file(&w);
+    *hidden = w.hidden;
     free(w.headers);
     free(w.heap);
     return ok;

@@ -9,6 +9,7 @@ struct moru_hdf5 {
     hid_t id;
     char *name;
     int64_t bytes; /* of the file when it was opened */
+    bool hidden;   /* holds texts that weren't checked: they aren't read */
 };
 
 #ifdef MORU_DOUBLE
@@ -32,14 +33,15 @@ void moru_hdf5_release(hid_t *id);
 /* An HDF5 handle that closes itself. */
 #define HANDLE __attribute__((cleanup(moru_hdf5_release))) hid_t
 
-/* Whether the names of all groups lie where they should; of an open file, or with fd -1 of bytes in memory. */
-bool moru_hdf5_check(int fd, const void *bytes, int64_t size);
+/* Whether what the HDF5 library follows lies where it should; of an open file, or with fd -1 of bytes in memory. Things
+ * in dense storage aren't looked into: *hidden. */
+bool moru_hdf5_check(int fd, const void *bytes, int64_t size, bool *hidden);
 
 /* The following are called with the lock held. */
 moru_status moru_hdf5_damaged(const moru_hdf5 *file, const char *path, const char *what);
 moru_status moru_hdf5_refused(const moru_hdf5 *file, const char *path, const char *what);
 moru_status moru_hdf5_expect(moru_hdf5 *file, const char *path, moru_hdf5_kind kind);
 /* One string, of either form HDF5 has; NULL if it is no string. */
-char *moru_hdf5_attribute_text(hid_t object, const char *name);
+char *moru_hdf5_attribute_text(const moru_hdf5 *file, hid_t object, const char *name);
 
 #endif

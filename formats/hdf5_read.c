@@ -49,11 +49,11 @@ static moru_status check_layout(moru_hdf5 *file, const char *path, hid_t set, in
     return MORU_OK;
 }
 
-static bool is_bfloat16(hid_t set, hid_t type)
+static bool is_bfloat16(const moru_hdf5 *file, hid_t set, hid_t type)
 {
     if (H5Tget_class(type) != H5T_OPAQUE || H5Tget_size(type) != 2 || H5Aexists(set, "dtype") <= 0)
         return false;
-    char *text = moru_hdf5_attribute_text(set, "dtype");
+    char *text = moru_hdf5_attribute_text(file, set, "dtype");
     bool is = text && strcmp(text, "bfloat16") == 0;
     free(text);
     return is;
@@ -108,7 +108,7 @@ static moru_status open_set(moru_hdf5 *file, const char *path, opened *o)
     MORU_TRY(read_shape(file, path, space, size, o));
     MORU_TRY(check_layout(file, path, o->set, o->shape.rank, size));
     H5T_class_t class_ = H5Tget_class(type);
-    o->bfloat16 = is_bfloat16(o->set, type);
+    o->bfloat16 = is_bfloat16(file, o->set, type);
     if (o->bfloat16 || (class_ == H5T_FLOAT && size <= 8))
         o->type = MORU_HDF5_REAL;
     else if (class_ == H5T_INTEGER && size <= 8)

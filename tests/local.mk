@@ -54,7 +54,7 @@ tests_double_gradients_LDADD = $(double_ldadd)
 AM_CPPFLAGS += $(CHECK_CFLAGS)
 LDADD = libmoru_static.la $(CHECK_LIBS)
 
-script_tests = tests/headers.sh tests/exports.sh
+script_tests = tests/headers.sh tests/exports.sh tests/readme.sh
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests) $(double_tests)
 endif
