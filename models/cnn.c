@@ -1,8 +1,11 @@
 /* A small convolutional network of today: 3x3 convolutions, batch normalization, dropout before the decision.
  *
- * Batch normalization (Ioffe and Szegedy, 2015) shifts and scales each channel to mean 0 and variance 1 over the batch, then
- * to a mean and a scale it learns: layers after it see inputs that don't wander as earlier layers learn. The learning rate falls
- * along half a cosine, from bold steps to none. */
+ * Batch normalization (Ioffe and Szegedy, 2015) shifts and scales each channel to mean 0 and variance 1 over the batch,
+ *
+ *     y = gamma (x - mean) / sqrt(variance + epsilon) + beta,
+ *
+ * then to a mean beta and a scale gamma that it learns: layers after it see inputs that don't wander as earlier layers
+ * learn. The learning rate falls along half a cosine, from bold steps to none. */
 #include "models/zoo.h"
 
 static moru_model *build(const moru_dataset_info *data)

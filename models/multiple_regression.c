@@ -4,8 +4,8 @@
  *
  *     prediction = w1 x1 + w2 x2 + b.
  *
- * With any table (`--data csv:FILE?target=COLUMN`) it has a weight for each column. The loss and the descent are those of
- * linear regression: only the shapes have grown. */
+ * With any table (`--data csv:FILE?target=COLUMN`) it has a weight for each column. The loss is that of linear
+ * regression: only the shapes have grown. */
 #include <inttypes.h>
 
 #include "models/zoo.h"
@@ -29,7 +29,8 @@ static moru_status lesson(const zoo_run *run)
     const moru_real *b = moru_tensor_data(moru_layer_weight_at(plane, 1, NULL));
     int64_t features = info.input_shapes[0].dims[0];
     for (int64_t i = 0; i < features; i++)
-        fprintf(run->out, "w%" PRId64 " = %.3f   (%s)\n", i + 1, (double)w[i], info.input_names ? info.input_names[i] : "?");
+        fprintf(run->out, "w%" PRId64 " = %.3f   (%s)\n", i + 1, (double)w[i],
+                info.input_names ? info.input_names[i] : "?");
     fprintf(run->out, "b  = %.3f\n", (double)b[0]);
     for (int64_t row = 0; row < info.size && info.size <= 10 && features <= 8; row++) {
         moru_real x[8], target, prediction;

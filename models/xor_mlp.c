@@ -3,7 +3,8 @@
  *     h = tanh(x W1 + b1)          four hidden neurons bend the plane
  *     y = sigmoid(h W2 + b2)       so that a line can cut it
  *
- * Backpropagation (Rumelhart, Hinton and Williams, 1986) carries the loss's slope through both layers by the chain rule. */
+ * Backpropagation (Rumelhart, Hinton and Williams, 1986) carries the loss's slope through both layers by the chain
+ * rule. */
 #include "models/zoo.h"
 
 static moru_model *build(const moru_dataset_info *data)

@@ -22,31 +22,35 @@ const zoo_model *zoo_find(const char *name)
     return NULL;
 }
 
+/* What data holds instead of what the model `name` takes. */
+static bool refuse(const char *name, const char *takes, const moru_dataset_info *data)
+{
+    char shape[MORU_SHAPE_TEXT];
+    moru_op_error(MORU_ERR_SHAPE, "%s: it takes %s; the samples of %s are %d input%s, the first of shape %s, %s", name,
+                  takes, data->name, data->n_inputs, data->n_inputs == 1 ? "" : "s",
+                  moru_shape_print(&data->input_shapes[0], shape, sizeof shape),
+                  data->n_classes > 0 ? "in classes" : "without classes");
+    return false;
+}
+
 bool zoo_wants_images(const char *name, const moru_dataset_info *data)
 {
-    char text[MORU_SHAPE_TEXT];
     if (data->n_inputs == 1 && data->input_shapes[0].rank == 3 && data->n_classes > 0)
         return true;
-    moru_op_error(MORU_ERR_SHAPE, "%s: it learns classes of images [height,width,channels]; %s has samples of shape %s%s", name,
-                  data->name, moru_shape_print(&data->input_shapes[0], text, sizeof text),
-                  data->n_classes > 0 ? "" : " and no classes");
-    return false;
+    return refuse(name, "images [height,width,channels] in classes", data);
 }
 
 bool zoo_wants_table(const char *name, const moru_dataset_info *data, int64_t features)
 {
-    char text[MORU_SHAPE_TEXT];
     const moru_shape *shape = &data->input_shapes[0];
+    char takes[96] = "rows of numbers, each with a number as target";
     if (data->n_inputs == 1 && shape->rank == 1 && (features == 0 || shape->dims[0] == features) && data->n_targets == 1
         && data->target_dtypes[0] == MORU_REAL)
         return true;
-    if (features)
-        moru_op_error(MORU_ERR_SHAPE, "%s: it takes a table of %" PRId64 " numbers and a target; %s has samples of shape %s",
-                      name, features, data->name, moru_shape_print(shape, text, sizeof text));
-    else
-        moru_op_error(MORU_ERR_SHAPE, "%s: it takes a table of numbers and a target that is a number; %s has samples of shape %s",
-                      name, data->name, moru_shape_print(shape, text, sizeof text));
-    return false;
+    if (features > 0)
+        snprintf(takes, sizeof takes, "rows of %" PRId64 " number%s, each with a number as target", features,
+                 features == 1 ? "" : "s");
+    return refuse(name, takes, data);
 }
 
 moru_status zoo_predict(moru_model *model, const moru_real *sample, int64_t features, moru_real *output)

@@ -30,8 +30,8 @@ typedef struct zoo_model {
     moru_status (*lesson)(const zoo_run *run);
 } zoo_model;
 
-extern const zoo_model zoo_linear_regression, zoo_multiple_regression, zoo_perceptron, zoo_xor_mlp, zoo_softmax_regression,
-    zoo_mlp, zoo_lenet, zoo_cnn;
+extern const zoo_model zoo_linear_regression, zoo_multiple_regression, zoo_perceptron, zoo_xor_mlp,
+    zoo_softmax_regression, zoo_mlp, zoo_lenet, zoo_cnn;
 
 /* Model k of the zoo; NULL past the end. */
 const zoo_model *zoo_at(int k);

@@ -86,7 +86,9 @@ moru_status batch_make(batch *b, source *src, int64_t size, bool training)
     *b = (batch){.training = training};
     if (src->data) {
         moru_status status = from_data(b, src->data, size);
-        return status == MORU_OK ? moru_model_program(src->model, training, b->inputs, b->targets, &b->program) : status;
+        if (status == MORU_OK)
+            status = moru_model_program(src->model, training, b->inputs, b->targets, &b->program);
+        return status;
     }
     moru_status status = make_up(b, src->model, size);
     if (status == MORU_OK && !training)

@@ -103,26 +103,37 @@ static json_t *json_name(const char *name)
     return json_string(plain);
 }
 
-static moru_status print_result(const settings *s, const batch *b, int64_t size, const timing *t)
+static moru_status print_json(const settings *s, const batch *b, int64_t size, const timing *t)
 {
     moru_program_info info;
     moru_program_describe(b->program, &info);
-    const double median = t->times[t->n / 2], least = t->times[0];
-    const char *mode = b->training ? "train" : "infer";
-    if (!s->json) {
-        printf("%s, batch %" PRId64 ", %s, %d threads, %d steps\nmedian %.4f ms, least %.4f ms, %.1f samples/s, %.2f GFlop/s, "
-               "%" PRId64 " bytes planned\n", s->model, size, mode, thread_count(), t->n, median * 1e3, least * 1e3,
-               (double)size / median, info.flops / median * 1e-9, info.arena_bytes);
-        return MORU_OK;
-    }
-    json_t *json = json_pack("{s:o, s:I, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:I}", "model", json_name(s->model), "batch",
-                             (json_int_t)size, "mode", mode, "threads", thread_count(), "steps", t->n, "median_ms", median * 1e3,
-                             "min_ms", least * 1e3, "samples_per_s", (double)size / median, "gflops",
-                             info.flops / median * 1e-9, "planned_bytes", (json_int_t)info.arena_bytes);
+    const double median = t->times[t->n / 2];
+    json_t *json = json_pack("{s:o, s:I, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:I}",
+                             "model", json_name(s->model),
+                             "batch", (json_int_t)size,
+                             "mode", b->training ? "train" : "infer",
+                             "threads", thread_count(),
+                             "steps", t->n,
+                             "median_ms", median * 1e3,
+                             "min_ms", t->times[0] * 1e3,
+                             "samples_per_s", (double)size / median,
+                             "gflops", info.flops / median * 1e-9,
+                             "planned_bytes", (json_int_t)info.arena_bytes);
     bool good = json && json_dumpf(json, stdout, JSON_REAL_PRECISION(7)) == 0;
     json_decref(json);
     putchar('\n');
     return good ? MORU_OK : moru_op_error(MORU_ERR_MEMORY, "--json: the result can't be written");
+}
+
+static void print_text(const settings *s, const batch *b, int64_t size, const timing *t)
+{
+    moru_program_info info;
+    moru_program_describe(b->program, &info);
+    const double median = t->times[t->n / 2];
+    printf("%s, batch %" PRId64 ", %s, %d threads, %d steps\n", s->model, size, b->training ? "train" : "infer",
+           thread_count(), t->n);
+    printf("median %.4f ms, least %.4f ms, %.1f samples/s, %.2f GFlop/s, %" PRId64 " bytes planned\n", median * 1e3,
+           t->times[0] * 1e3, (double)size / median, info.flops / median * 1e-9, info.arena_bytes);
 }
 
 static moru_status bench(source *src, const settings *s, batch *b, timing *t)
@@ -136,9 +147,11 @@ static moru_status bench(source *src, const settings *s, batch *b, timing *t)
         status = batch_make(b, src, size, training);
     if (status == MORU_OK)
         status = measure(src, b, isnan(s->seconds) ? 3 : s->seconds, t);
+    if (status == MORU_OK && s->json)
+        return print_json(s, b, size, t);
     if (status == MORU_OK)
-        status = print_result(s, b, size, t);
-    return status == MORU_OK && s->profile && !s->json ? print_profile(src, b) : status;
+        print_text(s, b, size, t);
+    return status == MORU_OK && s->profile ? print_profile(src, b) : status;
 }
 
 static int run(const settings *s)
@@ -159,6 +172,7 @@ static int run(const settings *s)
 
 const command command_bench = {
     .name = "bench", .argument = "MODEL", .summary = "time whole steps: forward, backward and optimizer, or inference",
-    .options = (const char *const[]){"batch", "mode", "seconds", "json", "profile", "data", "loss", "optimizer", "threads", NULL},
+    .options = (const char *const[]){"batch", "mode", "seconds", "json", "profile", "data", "loss", "optimizer",
+                                     "threads", NULL},
     .run = run,
 };

@@ -1,5 +1,5 @@
-/* Checkpoints. The model's file holds weights, optimizer state and the count of steps; with the seed and the batch size they
- * decide everything that follows: data order and dropout are functions of seed and step. */
+/* Checkpoints. The model's file holds weights, optimizer state and the count of steps; with the seed and the batch size
+ * they decide everything that follows: data order and dropout are functions of seed and step. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -22,11 +22,18 @@ static json_t *describe(const settings *s, int64_t batch, int64_t steps_per_epoc
     json_t *metrics = json_array();
     for (int k = 0; k < s->n_metrics; k++)
         json_array_append_new(metrics, text_or_null(s->metrics[k]));
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "model", text_or_null(s->model), "data",
-                     text_or_null(s->data), "validation", text_or_null(s->validation), "seed", (json_int_t)s->seed, "batch",
-                     (json_int_t)batch, "steps", (json_int_t)steps_per_epoch, "optimizer", text_or_null(s->optimizer), "lr",
-                     isnan(s->lr) ? json_null() : json_real(s->lr), "schedule", text_or_null(s->schedule), "loss",
-                     text_or_null(s->loss), "metric", metrics);
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+                     "model", text_or_null(s->model),
+                     "data", text_or_null(s->data),
+                     "validation", text_or_null(s->validation),
+                     "seed", (json_int_t)s->seed,
+                     "batch", (json_int_t)batch,
+                     "steps", (json_int_t)steps_per_epoch,
+                     "optimizer", text_or_null(s->optimizer),
+                     "lr", isnan(s->lr) ? json_null() : json_real(s->lr),
+                     "schedule", text_or_null(s->schedule),
+                     "loss", text_or_null(s->loss),
+                     "metric", metrics);
 }
 
 static moru_status check_settings(const checkpoint *c)
@@ -34,15 +41,14 @@ static moru_status check_settings(const checkpoint *c)
     json_error_t error;
     const char *name;
     json_t *now, *then = json_load_file(c->run, 0, &error);
-    if (!json_is_object(then)) {
-        json_decref(then);
-        return moru_op_error(MORU_ERR_FORMAT, "%s: not a run's settings%s%s", c->run, then ? "" : ": ", then ? "" : error.text);
-    }
+    if (!then)
+        return moru_op_error(MORU_ERR_FORMAT, "%s: not a run's settings: %s", c->run, error.text);
     moru_status status = MORU_OK;
     json_object_foreach(c->settings, name, now) {
         if (json_equal(now, json_object_get(then, name)))
             continue;
-        char *a = json_dumps(json_object_get(then, name), JSON_ENCODE_ANY), *b = json_dumps(now, JSON_ENCODE_ANY);
+        const size_t style = JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
+        char *a = json_dumps(json_object_get(then, name), style), *b = json_dumps(now, style);
         status = moru_op_error(MORU_ERR_ARGUMENT, "%s: the run to resume has %s %s, this one %s", c->run, name,
                                a ? a : "nothing", b ? b : "nothing");
         free(a);
@@ -67,7 +73,7 @@ static moru_status take_up(const checkpoint *c, source *src, int64_t steps_per_e
     *initial_epoch = (int)(done / steps_per_epoch);
     if (done % steps_per_epoch == 0)
         return MORU_OK;
-    return moru_op_error(MORU_ERR_ARGUMENT, "%s: %" PRId64 " steps are done, which is no whole number of epochs of %" PRId64
+    return moru_op_error(MORU_ERR_ARGUMENT, "%s: %" PRId64 " steps are done, no whole number of epochs of %" PRId64
                          ": the data differ", c->model, done, steps_per_epoch);
 }
 
@@ -90,7 +96,9 @@ moru_status checkpoint_open(checkpoint *c, source *src, const settings *s, int64
 moru_status checkpoint_write(const checkpoint *c, moru_model *model)
 {
     char *text = json_dumps(c->settings, JSON_INDENT(2));
-    moru_status status = text ? output_make_directory(c->directory) : moru_op_error(MORU_ERR_MEMORY, "%s: no memory", c->run);
+    if (!text)
+        return moru_op_error(MORU_ERR_MEMORY, "%s: no memory", c->run);
+    moru_status status = output_make_directory(c->directory);
     if (status == MORU_OK)
         status = output_write(c->run, text);
     free(text);

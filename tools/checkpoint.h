@@ -12,8 +12,8 @@ typedef struct checkpoint {
     json_t *settings;               /* of this run */
 } checkpoint;
 
-/* Looks at the directory, and with --resume takes up model and epoch from it. The run's settings that decide its numbers are kept
- * beside; resuming with others is an error. Nothing is written yet. checkpoint_close() afterwards, in any case. */
+/* Looks at the directory, and with --resume takes up model and epoch from it. The settings that decide a run's numbers
+ * are kept beside; resuming with others is an error. Nothing is written yet. checkpoint_close() afterwards, always. */
 moru_status checkpoint_open(checkpoint *c, source *src, const settings *s, int64_t batch, int64_t steps_per_epoch,
                             int *initial_epoch);
 moru_status checkpoint_write(const checkpoint *c, moru_model *model);

@@ -51,7 +51,8 @@ static moru_status open_model(work *w, const settings *s)
         return source_compile(&w->src, s, 1);
     if (moru_model_optimizer(w->src.model))
         return MORU_OK;
-    return moru_op_error(MORU_ERR_ARGUMENT, "--loss: neither %s nor %s brings a loss, so it is needed", s->model, s->input);
+    return moru_op_error(MORU_ERR_ARGUMENT, "--loss: it is needed, for neither %s nor %s brings one",
+                         s->model, s->input);
 }
 
 static moru_status compute(work *w, const settings *s)
@@ -101,8 +102,8 @@ static int run(const settings *s)
 
 const command command_gradients = {
     .name = "gradients", .argument = "MODEL", .summary = "loss and gradients for every trainable variable",
-    .details = "Reads inputs as predict does and target (or target0, ...). Without --loss the file's attribute loss counts, then\n"
-               "the model's own. Writes loss and gradients/PATH, paths as Keras gives them.",
+    .details = "Reads inputs as predict does and target (or target0, ...). Without --loss the file's attribute loss\n"
+               "counts, then the model's own. Writes loss and gradients/PATH, paths as Keras gives them.",
     .options = (const char *const[]){"input", "output", "loss", "training", "weights", "threads", NULL},
     .needed = (const char *const[]){"input", "output", NULL}, .run = run,
 };

@@ -8,7 +8,7 @@ static moru_status draw_graph(const source *src, char **text)
     moru_node *outputs[MORU_MAX_OUTPUTS];
     int n = moru_model_output_count(src->model);
     if (n > MORU_MAX_OUTPUTS)
-        return moru_op_error(MORU_ERR_UNSUPPORTED, "%s: the model has more than %d outputs", src->name, MORU_MAX_OUTPUTS);
+        return moru_op_error(MORU_ERR_UNSUPPORTED, "%s: it has more than %d outputs", src->name, MORU_MAX_OUTPUTS);
     for (int k = 0; k < n; k++)
         outputs[k] = moru_model_output_at(src->model, k);
     *text = moru_graph_dot(outputs, n);

@@ -66,7 +66,8 @@ moru_status history_read(moru_history *history, const char *directory, int epoch
             status = moru_op_error(MORU_ERR_FORMAT, "%s: its rows aren't equally long", path);
             break;
         }
-        moru_logs logs = {.epoch = atoi(cells[0]) - 1, .seconds = atof(cells[1]), .learning_rate = atof(cells[2]), .n = n - 3};
+        moru_logs logs = {.epoch = atoi(cells[0]) - 1, .seconds = atof(cells[1]), .learning_rate = atof(cells[2])};
+        logs.n = n - 3;
         for (int i = 0; i < logs.n; i++) {
             logs.names[i] = names[i + 3];
             logs.values[i] = atof(cells[i + 3]);

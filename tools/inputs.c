@@ -25,10 +25,11 @@ static moru_status find(const char *path, const char *base, int k, int n, const 
         snprintf(name, size, "%s", own);
         return MORU_OK;
     }
-    if (n == 1)
-        return moru_op_error(MORU_ERR_FORMAT, "%s: there is no data set \"%s\"", path, base);
-    return moru_op_error(MORU_ERR_FORMAT, "%s: there is no data set \"%s%d\"%s%s%s", path, base, k, own ? " and no \"" : "",
-                         own ? own : "", own ? "\"" : "");
+    char number[16] = "";
+    if (n > 1)
+        snprintf(number, sizeof number, "%d", k);
+    return moru_op_error(MORU_ERR_FORMAT, "%s: there is no data set \"%s%s\"%s%s%s", path, base, number,
+                         own ? " and no \"" : "", own ? own : "", own ? "\"" : "");
 }
 
 moru_status inputs_read(const moru_model *model, const char *path, moru_tensor *inputs[MORU_MAX_OUTPUTS])

@@ -9,8 +9,9 @@ static int run(const settings *s)
     (void)s;
     for (int k = 0; zoo_at(k); k++) {
         const zoo_model *m = zoo_at(k);
-        printf("%-20s %s\n%20s data %s, %" PRId64 " parameters\n%20s %s\n", m->name, m->summary, "", m->data, m->parameters,
-               "", m->reaches);
+        printf("%-20s %s\n", m->name, m->summary);
+        printf("%20s data %s, %" PRId64 " parameters\n", "", m->data, m->parameters);
+        printf("%20s %s\n", "", m->reaches);
     }
     return DONE;
 }

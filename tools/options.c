@@ -105,7 +105,8 @@ static int set(const option_row *row, const char *text, settings *s)
     } else if (row->kind == INTEGER) {
         long long value = strtoll(text, &end, 10);
         if (errno || *end || value < row->least || value > INT32_MAX)
-            return usage("--%s: \"%s\" isn't a whole number from %" PRId64 " to %d", row->name, text, row->least, INT32_MAX);
+            return usage("--%s: \"%s\" isn't a whole number from %" PRId64 " to %d", row->name, text, row->least,
+                         INT32_MAX);
         *(int64_t *)field = value;
     } else {
         double value = strtod(text, &end);
@@ -120,8 +121,10 @@ static int set(const option_row *row, const char *text, settings *s)
 static void fill(const command *c, struct option *table)
 {
     int n = 0;
-    for (; c->options[n]; n++)
-        table[n] = (struct option){c->options[n], find(c->options[n])->value ? required_argument : no_argument, NULL, n + 1};
+    for (; c->options[n]; n++) {
+        bool has_value = find(c->options[n])->value != NULL;
+        table[n] = (struct option){c->options[n], has_value ? required_argument : no_argument, NULL, n + 1};
+    }
     table[n++] = (struct option){"help", no_argument, NULL, HELP};
     table[n] = (struct option){0};
 }

@@ -21,7 +21,7 @@ static moru_status predict(source *src, const settings *s, moru_tensor **inputs,
     if (status == MORU_OK)
         status = source_open(src, s, SOURCE_MODEL);
     if (status == MORU_OK && moru_model_output_count(src->model) > MORU_MAX_OUTPUTS)
-        status = moru_op_error(MORU_ERR_UNSUPPORTED, "%s: the model has more than %d outputs", s->model, MORU_MAX_OUTPUTS);
+        status = moru_op_error(MORU_ERR_UNSUPPORTED, "%s: it has more than %d outputs", s->model, MORU_MAX_OUTPUTS);
     if (status == MORU_OK)
         status = inputs_read(src->model, s->input, inputs);
     if (status == MORU_OK)

@@ -58,8 +58,8 @@ static void append_values(line *l, const moru_logs *logs)
     }
 }
 
-/* "epoch 1/8 [====>     ] 120/469 12 s  loss 0.3123": the bar takes what room is left; without any the line is cut, for one that
- * wrapped couldn't be drawn over. */
+/* "epoch 1/8 [====>     ] 120/469 12 s  loss 0.3123": the bar takes what room is left; without any the line is cut, for
+ * one that wrapped couldn't be drawn over. */
 static void draw_bar(const moru_logs *logs)
 {
     enum { WIDEST = 30, NARROWEST = 8 };

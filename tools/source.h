@@ -26,7 +26,8 @@ void source_close(source *src);
 /* As moru_dataset_open(); a SPEC that makes no sense is reported in the place of the argument that holds it. */
 moru_status source_open_data(moru_dataset **data, const char *spec, const char *argument);
 
-/* Compiles as the options say: over a zoo model's defaults, or over what a compiled file brings. steps: of the whole run. */
+/* Compiles as the options say: over a zoo model's defaults, or over what a compiled file brings. steps: of the whole
+ * run. */
 moru_status source_compile(source *src, const settings *s, int64_t steps);
 /* Learning rate and schedule alone, for a model that is compiled. */
 moru_status source_set_rate(source *src, const settings *s, int64_t steps);

@@ -10,7 +10,8 @@ static void print_rows(const moru_model *model)
     moru_summary_row row;
     for (int k = 0; moru_model_summary_at(model, k, &row); k++) {
         snprintf(left, sizeof left, "%.90s (%.60s)", row.name, row.class_name);
-        printf("%-40s %-24s %14" PRId64 "%s\n", left, moru_shape_print(&row.output, shape, sizeof shape), row.parameters,
+        moru_shape_print(&row.output, shape, sizeof shape);
+        printf("%-40s %-24s %14" PRId64 "%s\n", left, shape, row.parameters,
                row.trainable || row.parameters == 0 ? "" : " (frozen)");
     }
     int64_t all = moru_model_parameter_count(model, false), trainable = moru_model_parameter_count(model, true);

@@ -50,9 +50,9 @@ static moru_status check_outputs(const settings *s)
 /* MODEL.history.png and the like, in the directory of --log or here. */
 static moru_status picture_path(const training *t, const char *what, char path[PATH_MAX])
 {
-    const char *directory = t->s->log ? t->s->log : ".";
-    if (snprintf(path, PATH_MAX, "%s/%s.%s.png", directory, t->src.name, what) >= PATH_MAX)
-        return moru_op_error(MORU_ERR_IO, "%s: its name is too long", directory);
+    const char *log = t->s->log ? t->s->log : "";
+    if (snprintf(path, PATH_MAX, "%s%s%s.%s.png", log, *log ? "/" : "", t->src.name, what) >= PATH_MAX)
+        return moru_op_error(MORU_ERR_IO, "%s: its name is too long", log);
     return MORU_OK;
 }
 
@@ -96,6 +96,14 @@ static void plan(training *t)
         t->steps_per_epoch = 1;
 }
 
+/* A zoo model's schedule runs over its own number of epochs, or more if asked for: so a run can be cut short, and its
+ * checkpoint be carried on, without a bit of difference. */
+static int64_t schedule_steps(const training *t)
+{
+    int own = t->src.zoo ? t->src.zoo->epochs : 0;
+    return (t->epochs > own ? t->epochs : own) * t->steps_per_epoch;
+}
+
 static moru_status prepare(training *t)
 {
     const settings *s = t->s;
@@ -112,11 +120,11 @@ static moru_status prepare(training *t)
     if (t->pictures && !s->log && (status = picture_path(t, "history", path)) == MORU_OK)
         status = output_check_file(path);
     if (status == MORU_OK)
-        status = source_compile(&t->src, s, t->epochs * t->steps_per_epoch);
+        status = source_compile(&t->src, s, schedule_steps(t));
     if (status == MORU_OK && s->checkpoint)
         status = checkpoint_open(&t->point, &t->src, s, t->batch, t->steps_per_epoch, &t->initial_epoch);
-    if (status == MORU_OK && t->initial_epoch > 0) /* the rate may follow another number of epochs now */
-        status = source_set_rate(&t->src, s, t->epochs * t->steps_per_epoch);
+    if (status == MORU_OK && t->initial_epoch > 0) /* of another number of epochs, perhaps */
+        status = source_set_rate(&t->src, s, schedule_steps(t));
     if (status == MORU_OK && !(t->history = moru_history_new()))
         status = MORU_ERR_MEMORY;
     if (status == MORU_OK && t->initial_epoch > 0 && s->log)
@@ -201,9 +209,10 @@ static moru_status write_pictures(training *t)
     }
     if (status != MORU_OK || !t->pictures)
         return status;
+    const moru_dataset *data = t->src.validation ? t->src.validation : t->src.data;
     status = picture_path(t, "predictions", path);
     if (status == MORU_OK)
-        status = picture_predictions(t->src.model, t->src.validation ? t->src.validation : t->src.data, t->src.name, path);
+        status = picture_predictions(t->src.model, data, t->src.name, path);
     if (status == MORU_OK)
         say_wrote(t, path);
     return status;
@@ -244,8 +253,8 @@ const command command_train = {
     .details = "A model of the zoo has a default for each option (moru list); a compiled .keras file brings its own\n"
                "optimizer and loss. Loss and metrics go to standard output. On pictures it ends with\n"
                "MODEL.predictions.png and MODEL.history.png, in the directory of --log or here.",
-    .options = (const char *const[]){"data", "validation", "epochs", "steps", "batch", "optimizer", "lr", "schedule", "loss",
-                                     "metric", "weights", "save", "checkpoint", "resume", "log", "seed", "threads", "quiet",
-                                     NULL},
+    .options = (const char *const[]){"data", "validation", "epochs", "steps", "batch", "optimizer", "lr", "schedule",
+                                     "loss", "metric", "weights", "save", "checkpoint", "resume", "log", "seed",
+                                     "threads", "quiet", NULL},
     .run = run,
 };
