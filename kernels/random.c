@@ -27,7 +27,7 @@ KERNEL_INLINE uvec multiply_low(uvec a, uint32_t constant)
  * hold doesn't matter until the end. */
 static void philox(uint64_t block, uint64_t seed, uint64_t stream, uint32_t *bits)
 {
-    uvec number, even, odd;
+    uvec number = {0}, even = {0}, odd = {0};
     for (int64_t i = 0; i < BLOCKS; i++) {
         number[i] = block + (uint64_t)i;
         even[i] = (uint64_t)(i % 2 ? i / 2 + BLOCKS : i / 2);

@@ -62,7 +62,7 @@ KERNEL_INLINE bool vec_any(ivec mask)
 /* 0, 1, 2, ... */
 KERNEL_INLINE ivec vec_lane_numbers(void)
 {
-    ivec v;
+    ivec v = {0};
     for (int64_t i = 0; i < LANES; i++)
         v[i] = (moru_lane_int)i;
     return v;

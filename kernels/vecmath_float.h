@@ -7,6 +7,9 @@
 /* Adding this rounds |x| < 2^22 to an integer, which the low bits of the sum then hold. */
 #define ROUNDER 12582912.0f
 
+/* Bits of floats as numbers; lanes that will be masked may wrap around. */
+typedef uint32_t bits __attribute__((vector_size(MORU_VECTOR_BYTES)));
+
 /* x = n ln 2 + r, |r| <= ln 2 / 2; returns e^r - 1 - r. */
 KERNEL_INLINE vec vec_exp_reduce(vec x, vec *n, vec *r)
 {
@@ -22,13 +25,13 @@ KERNEL_INLINE vec vec_exp_reduce(vec x, vec *n, vec *r)
 /* The integers that n holds, |n| < 2^22. */
 KERNEL_INLINE ivec vec_to_integers(vec n)
 {
-    return (ivec)(n + ROUNDER) - (ivec)vec_set(ROUNDER);
+    return (ivec)((bits)(n + ROUNDER) - (bits)vec_set(ROUNDER));
 }
 
 /* 2^n for -126 <= n <= 127 */
 KERNEL_INLINE vec vec_power_of_2(ivec n)
 {
-    return (vec)((n + 127) << 23);
+    return (vec)(((bits)n + 127u) << 23);
 }
 
 /* p 2^n, 0 where x, whose exp this is, lies below the logarithm of half the least denormal: so e^-inf doesn't cost the
@@ -67,7 +70,7 @@ KERNEL_INLINE vec vec_expm1(vec x)
     vec n, r, clamped = vec_max(vec_set(-30.0f), vec_min(vec_set(89.0f), x));
     vec p = vec_exp_reduce(clamped, &n, &r) + r;
     ivec k = vec_to_integers(n), bounded = (k & (k < 126)) | (126 & ~(k < 126)), half = k >> 1;
-    p = (1.0f - vec_power_of_2(-bounded)) + p;
+    p = (1.0f - vec_power_of_2((ivec)-(bits)bounded)) + p;
     vec y = p * vec_power_of_2(half) * vec_power_of_2(k - half);
     return vec_select(vec_abs(x) < 1e-8f, x, y); /* keeps the sign of 0 */
 }
@@ -75,8 +78,8 @@ KERNEL_INLINE vec vec_expm1(vec x)
 /* x = 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt 2), for x > 0, finite and not denormal; returns log(1 + f) - f. */
 KERNEL_INLINE vec vec_log_reduce(vec x, vec *e, vec *f)
 {
-    ivec exponent = ((ivec)x - 0x3f3504f3) >> 23;
-    *f = (vec)((ivec)x - (exponent << 23)) - 1.0f;
+    ivec exponent = (ivec)((bits)x - 0x3f3504f3u) >> 23;
+    *f = (vec)((bits)x - ((bits)exponent << 23)) - 1.0f;
     *e = __builtin_convertvector(exponent, vec);
     vec g = *f, z = g * g;
     vec q = -7.634497758e-2f * g + 1.276157754e-1f;
@@ -178,10 +181,10 @@ KERNEL_INLINE vec vec_erf(vec x)
 
 /* sin(x + k pi/2) for |x| <= 2048 or so: x = n pi/2 + r, |r| <= pi/4, pi/2 in three parts the first two of which leave
  * n times them exact. */
-KERNEL_INLINE vec vec_sine_quadrant(vec x, int k)
+KERNEL_INLINE vec vec_sine_quadrant(vec x, uint32_t k)
 {
     vec t = x * 0.63661977236758134308f + ROUNDER;
-    ivec n = (ivec)t - (ivec)vec_set(ROUNDER) + k;
+    bits n = (bits)t - (bits)vec_set(ROUNDER) + k;
     t -= ROUNDER;
     vec r = x - t * 1.5703125f - t * 4.837512969970703125e-4f - t * 7.54978995489188216e-8f, z = r * r;
     vec s = -1.951511590e-4f * z + 8.332159553e-3f;
@@ -190,8 +193,8 @@ KERNEL_INLINE vec vec_sine_quadrant(vec x, int k)
     vec c = 2.443296590e-5f * z - 1.388731461e-3f;
     c = c * z + 4.166664565e-2f;
     c = (1.0f - 0.5f * z) + z * z * c;
-    vec y = vec_select((n & 1) != 0, c, s);
-    return (vec)((ivec)y ^ ((n & 2) << 30));
+    vec y = vec_select((ivec)((n & 1u) != 0u), c, s);
+    return (vec)((bits)y ^ ((n & 2u) << 30));
 }
 
 #define SINE_LIMIT 2048.0f
