@@ -81,18 +81,23 @@ static moru_status make_up_targets(batch *b, const moru_model *model, int64_t si
     return MORU_OK;
 }
 
+/* The program reads the inputs where they lie; a training step binds its own. */
+static moru_status plan_inference(batch *b, source *src)
+{
+    moru_status status = moru_model_program(src->model, false, b->inputs, NULL, &b->program);
+    for (int k = 0; status == MORU_OK && k < moru_model_input_count(src->model); k++)
+        status = moru_program_bind(b->program, k, moru_tensor_const_data(b->inputs[k]));
+    return status;
+}
+
 moru_status batch_make(batch *b, source *src, int64_t size, bool training)
 {
     *b = (batch){.training = training};
-    if (src->data) {
-        moru_status status = from_data(b, src->data, size);
-        if (status == MORU_OK)
-            status = moru_model_program(src->model, training, b->inputs, b->targets, &b->program);
-        return status;
-    }
-    moru_status status = make_up(b, src->model, size);
+    moru_status status = src->data ? from_data(b, src->data, size) : make_up(b, src->model, size);
     if (status == MORU_OK && !training)
-        return moru_model_program(src->model, false, b->inputs, NULL, &b->program);
+        return plan_inference(b, src);
+    if (status == MORU_OK && src->data)
+        return moru_model_program(src->model, true, b->inputs, b->targets, &b->program);
     for (int classes = 1; classes >= 0; classes--) { /* whichever the loss takes */
         if (status == MORU_OK || status == MORU_ERR_SHAPE)
             status = make_up_targets(b, src->model, size, classes);

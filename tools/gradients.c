@@ -76,7 +76,7 @@ static moru_status compute(work *w, const settings *s)
                                   w->gradients, w->paths);
     if (status != MORU_OK && s->loss && strncmp(moru_last_error(), "loss:", 5) == 0)
         return in_argument(status, "--loss");
-    return status == MORU_OK ? write(w, loss, s->output) : status;
+    return status == MORU_OK ? write(w, loss, s->output) : inputs_refused(status, s->input);
 }
 
 static int run(const settings *s)

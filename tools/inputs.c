@@ -1,5 +1,6 @@
 /* Inputs and targets of a model from an HDF5 file. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/inputs.h"
 
@@ -63,6 +64,14 @@ moru_status targets_read(const moru_model *model, const char *path, moru_tensor 
             status = moru_h5_read(&targets[k], path, name, MORU_INT32); /* floats stay floats */
     }
     return status;
+}
+
+moru_status inputs_refused(moru_status status, const char *path)
+{
+    const char *sentence = moru_last_error();
+    if (status != MORU_ERR_SHAPE && status != MORU_ERR_ARGUMENT)
+        return status;
+    return moru_op_error(status, "%s: %s", path, sentence + (strncmp(sentence, "data: ", 6) == 0 ? 6 : 0));
 }
 
 void tensors_free(moru_tensor *tensors[MORU_MAX_OUTPUTS])

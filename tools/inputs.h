@@ -8,6 +8,8 @@
 moru_status inputs_read(const moru_model *model, const char *path, moru_tensor *inputs[MORU_MAX_OUTPUTS]);
 /* Reads "target" (or "target0", ...). Integers stay integers. */
 moru_status targets_read(const moru_model *model, const char *path, moru_tensor *targets[MORU_MAX_OUTPUTS]);
+/* Puts the file in front of the library's sentence about arrays that don't fit, and returns status. */
+moru_status inputs_refused(moru_status status, const char *path);
 void tensors_free(moru_tensor *tensors[MORU_MAX_OUTPUTS]);
 
 #endif

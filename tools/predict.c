@@ -24,9 +24,10 @@ static moru_status predict(source *src, const settings *s, moru_tensor **inputs,
         status = moru_op_error(MORU_ERR_UNSUPPORTED, "%s: it has more than %d outputs", s->model, MORU_MAX_OUTPUTS);
     if (status == MORU_OK)
         status = inputs_read(src->model, s->input, inputs);
-    if (status == MORU_OK)
-        status = moru_predict(src->model, inputs, outputs, s->batch > 0 ? s->batch : 32, 0);
-    return status == MORU_OK ? write(src->model, outputs, s->output) : status;
+    if (status != MORU_OK)
+        return status;
+    status = moru_predict(src->model, inputs, outputs, s->batch > 0 ? s->batch : 32, 0);
+    return status == MORU_OK ? write(src->model, outputs, s->output) : inputs_refused(status, s->input);
 }
 
 static int run(const settings *s)
