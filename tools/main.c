@@ -1,6 +1,8 @@
 /* moru: train, run and look at neural networks. */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -89,8 +91,23 @@ static int run(const command *c, int argc, char **argv)
     return c->run(&s);
 }
 
+/* GNU's OpenMP lets threads spin while they wait for each other, which on a processor shared with other programs makes
+ * steps many times slower: one spins while the one it waits for is off the processor. A short spin loses nothing.
+ * It reads the variable when it is loaded, so the command begins anew with it. */
+static void limit_spinning(char **argv)
+{
+#ifdef _OPENMP
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || setenv("GOMP_SPINCOUNT", "10000", 1) != 0)
+        return;
+    execv("/proc/self/exe", argv); /* where there is no such file, it spins as it did */
+#else
+    (void)argv;
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    limit_spinning(argv);
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--version") == 0) {
         printf("moru %s\n", moru_version());
