@@ -14,6 +14,15 @@ typedef struct conv_walk {
     int64_t depth;                  /* channels of a group */
 } conv_walk;
 
+/* The taps ty in [*first, *end); the others are outside the image for all of the grid rows `top` to `bottom` */
+KERNEL_INLINE void conv_live_taps(const conv_walk *w, int64_t top, int64_t bottom, int64_t *first, int64_t *end)
+{
+    int64_t high = top * w->step_y + w->y0, low = bottom * w->step_y + w->y0;
+    *first = low < 0 ? min((-low + w->apart_y - 1) / w->apart_y, w->taps_y) : 0;
+    *end = high < w->h ? min((w->h - high + w->apart_y - 1) / w->apart_y, w->taps_y) : 0;
+    *end = max(*first, *end);
+}
+
 /* A block of grid rows, whose source rows are copied with their border of zeros where the walk leaves the image. */
 typedef struct conv_blocks {
     int64_t rows, blocks;          /* grid rows of a block, blocks of an image */
@@ -23,7 +32,8 @@ typedef struct conv_blocks {
     size_t buffer_bytes, offsets_bytes;
 } conv_blocks;
 
-conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w);
+/* copy: whether or not there is a border */
+conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w, bool copy);
 
 /* The source under grid rows [first, first + rows) of an image: its pixel (0, 0) and its width. */
 const moru_real *MORU_KERNEL(conv_source)(const conv_walk *w, const conv_blocks *b, const moru_real *image, int64_t first,
@@ -44,8 +54,13 @@ typedef struct conv_product {
     int64_t out_image, out_row, out_pixel; /* elements from one to the next */
 } conv_product;
 
-size_t MORU_KERNEL(conv_product_workspace)(const conv_walk *w, int threads);
+size_t MORU_KERNEL(conv_product_workspace)(const conv_walk *w, int64_t groups, int64_t columns, int threads);
 void MORU_KERNEL(conv_product)(const conv_product *p, void *workspace, int threads);
+
+/* The same for a few columns, another way */
+bool MORU_KERNEL(conv_planar_fits)(const conv_walk *w, int64_t groups, int64_t columns);
+size_t MORU_KERNEL(conv_planar_workspace)(const conv_walk *w, int threads);
+void MORU_KERNEL(conv_planar)(const conv_product *p, void *workspace, int threads);
 
 /* Weights of one filter per channel: vectors along the channels instead of products. */
 KERNEL_INLINE bool conv_is_depthwise(const moru_conv2d *g)

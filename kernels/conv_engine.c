@@ -10,13 +10,13 @@ static int64_t span(int64_t grid, int64_t step, int64_t taps, int64_t apart)
     return (grid - 1) * step + (taps - 1) * apart + 1;
 }
 
-conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w)
+conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w, bool copy)
 {
     conv_blocks b = {0};
     b.width = span(w->grid_w, w->step_x, w->taps_x, w->apart_x);
     int64_t height = span(w->grid_h, w->step_y, w->taps_y, w->apart_y);
     bool empty = w->taps_y == 0 || w->taps_x == 0 || w->depth == 0;
-    b.copied = !empty && (w->y0 < 0 || w->x0 < 0 || w->y0 + height > w->h || w->x0 + b.width > w->w);
+    b.copied = !empty && (copy || w->y0 < 0 || w->x0 < 0 || w->y0 + height > w->h || w->x0 + b.width > w->w);
     int64_t rows = w->grid_h;
     if (w->images < MIN_TASKS) {
         int64_t pieces = (MIN_TASKS + w->images - 1) / max(w->images, 1);
@@ -80,24 +80,40 @@ static void fill_offsets(const conv_walk *w, const conv_blocks *b, int64_t *offs
             offsets[ty * per_row + tx] = (ty * w->apart_y * width + tx * w->apart_x) * w->channels;
 }
 
-/* All tiles of one panel of one group over the grid rows [first, first + rows). */
-static void run_panel(const conv_product *p, const moru_real *source, int64_t width, moru_real *out, int64_t rows, tile *t)
+/* What a block's tiles share */
+typedef struct block {
+    const moru_real *source;
+    int64_t width; /* of the source in pixels */
+    moru_real *out;
+    int64_t first, rows;
+} block;
+
+/* All tiles of one panel of one group; t is filled in but for its rows and taps. */
+static void run_panel(const conv_product *p, const conv_blocks *b, const block *k, const int64_t *offsets, int64_t group,
+                      tile *t)
 {
     const conv_walk *w = &p->walk;
-    int64_t pixels = rows * w->grid_w, most = tile_rows(p->columns), tiles = (pixels + most - 1) / most;
-    const moru_real *row = source;
-    int64_t column = 0, x_step = w->step_x * w->channels;
+    int64_t pixels = k->rows * w->grid_w, most = tile_rows(p->columns), tiles = (pixels + most - 1) / most;
+    const moru_real *row = k->source + group * w->depth, *weights = t->b;
+    moru_real *out = k->out;
+    int64_t y = k->first, x = 0, x_step = w->step_x * w->channels, per_row = b->runs ? b->runs / w->taps_y : 0;
     for (int64_t i = 0, at = 0; i < tiles; i++) {
-        int64_t end = pixels * (i + 1) / tiles, count = end - at;
+        int64_t end = pixels * (i + 1) / tiles, count = end - at, top = y, bottom = y, first, last;
         for (int64_t r = 0; r < count; r++, at++) {
-            t->a[r] = row + column * x_step;
-            t->c[r] = out + column * p->out_pixel;
-            if (++column == w->grid_w) {
-                column = 0;
-                row += w->step_y * width * w->channels;
+            t->a[r] = row + x * x_step;
+            t->c[r] = out + x * p->out_pixel;
+            bottom = y;
+            if (++x == w->grid_w) {
+                x = 0;
+                y++;
+                row += w->step_y * k->width * w->channels;
                 out += p->out_row;
             }
         }
+        conv_live_taps(w, top, bottom, &first, &last);
+        t->offsets = offsets + first * per_row;
+        t->runs = (last - first) * per_row;
+        t->b = weights + first * w->taps_x * w->depth * p->ldb;
         MORU_KERNEL(tile)(t, count);
         if (p->activation && !t->relu)
             tile_activate(t, count, p->activation, p->params);
@@ -107,32 +123,34 @@ static void run_panel(const conv_product *p, const moru_real *source, int64_t wi
 static void run_block(const conv_product *p, const conv_blocks *b, const int64_t *offsets, int64_t task, moru_real *buffer)
 {
     const conv_walk *w = &p->walk;
-    int64_t image = task / b->blocks, first = task % b->blocks * b->rows;
-    int64_t rows = min(b->rows, w->grid_h - first), width;
-    if (rows <= 0)
+    int64_t image = task / b->blocks;
+    block k = {.first = task % b->blocks * b->rows};
+    k.rows = min(b->rows, w->grid_h - k.first);
+    if (k.rows <= 0)
         return;
-    const moru_real *source = MORU_KERNEL(conv_source)(w, b, p->x + image * w->h * w->w * w->channels, first, rows, buffer,
-                                                       &width);
-    moru_real *out = p->out + image * p->out_image + first * p->out_row;
+    k.source = MORU_KERNEL(conv_source)(w, b, p->x + image * w->h * w->w * w->channels, k.first, k.rows, buffer, &k.width);
     int64_t panels = tile_panels(p->columns);
     for (int64_t group = 0; group < p->groups; group++)
         for (int64_t panel = 0; panel < panels; panel++) {
             int64_t column = tile_panel_start(p->columns, panels, panel), at = group * p->columns + column;
             tile t = {
-                .step = 1, .offsets = offsets, .runs = b->runs, .length = b->length,
-                .b = p->b + group * p->b_group + column, .ldb = p->ldb, .bias = p->bias ? p->bias + at : NULL,
+                .step = 1, .length = b->length, .b = p->b + group * p->b_group + column, .ldb = p->ldb,
+                .bias = p->bias ? p->bias + at : NULL,
                 .columns = tile_panel_start(p->columns, panels, panel + 1) - column,
                 .relu = p->activation == ACTIVATION_RELU,
             };
-            run_panel(p, source + group * w->depth, width, out + at, rows, &t);
+            k.out = p->out + image * p->out_image + k.first * p->out_row + at;
+            run_panel(p, b, &k, offsets, group, &t);
         }
 }
 
-size_t MORU_KERNEL(conv_product_workspace)(const conv_walk *w, int threads)
+size_t MORU_KERNEL(conv_product_workspace)(const conv_walk *w, int64_t groups, int64_t columns, int threads)
 {
     if (w->images * w->grid_h * w->grid_w == 0)
         return 0;
-    conv_blocks b = MORU_KERNEL(conv_blocks)(w);
+    if (MORU_KERNEL(conv_planar_fits)(w, groups, columns))
+        return MORU_KERNEL(conv_planar_workspace)(w, threads);
+    conv_blocks b = MORU_KERNEL(conv_blocks)(w, false);
     return b.offsets_bytes + (size_t)max(threads, 1) * b.buffer_bytes;
 }
 
@@ -142,7 +160,11 @@ void MORU_KERNEL(conv_product)(const conv_product *p, void *workspace, int threa
     int64_t pixels = w->images * w->grid_h * w->grid_w;
     if (pixels == 0 || p->columns == 0)
         return;
-    conv_blocks b = MORU_KERNEL(conv_blocks)(w);
+    if (MORU_KERNEL(conv_planar_fits)(w, p->groups, p->columns)) {
+        MORU_KERNEL(conv_planar)(p, workspace, threads);
+        return;
+    }
+    conv_blocks b = MORU_KERNEL(conv_blocks)(w, false);
     int64_t *offsets = workspace;
     fill_offsets(w, &b, offsets);
     char *buffers = (char *)workspace + b.offsets_bytes;

@@ -14,7 +14,7 @@ static conv_walk forward_walk(const moru_conv2d *g)
 size_t MORU_KERNEL(conv2d_workspace)(const moru_conv2d *g, int threads)
 {
     conv_walk w = forward_walk(g);
-    return conv_is_depthwise(g) ? 0 : MORU_KERNEL(conv_product_workspace)(&w, threads);
+    return conv_is_depthwise(g) ? 0 : MORU_KERNEL(conv_product_workspace)(&w, g->groups, g->filters / g->groups, threads);
 }
 
 void MORU_KERNEL(conv2d)(const moru_conv2d *g, const moru_real *x, const moru_real *weight, const moru_real *bias,

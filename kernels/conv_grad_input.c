@@ -94,7 +94,7 @@ size_t MORU_KERNEL(conv2d_grad_input_workspace)(const moru_conv2d *g, int thread
         axis y = phase_axis(i / g->sw, g->h, g->kh, g->sh, g->dh, g->top);
         axis x = phase_axis(i % g->sw, g->w, g->kw, g->sw, g->dw, g->left);
         conv_walk w = phase_walk(g, &y, &x);
-        size_t bytes = MORU_KERNEL(conv_product_workspace)(&w, threads);
+        size_t bytes = MORU_KERNEL(conv_product_workspace)(&w, g->groups, g->c / g->groups, threads);
         most = bytes > most ? bytes : most;
     }
     return transposed_bytes(g) + most;

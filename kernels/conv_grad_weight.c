@@ -28,7 +28,7 @@ static plan make_plan(const moru_conv2d *g)
         .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh, .apart_x = g->dw,
         .depth = g->c / g->groups,
     };
-    p.bands = MORU_KERNEL(conv_blocks)(&p.walk);
+    p.bands = MORU_KERNEL(conv_blocks)(&p.walk, false);
     p.images = 1;
     if (p.bands.blocks == 1) {
         p.images = max(UNIT_PIXELS / (g->oh * g->ow), 1);

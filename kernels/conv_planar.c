@@ -1,0 +1,247 @@
+/* Convolution with a few output channels: vectors run along the pixels of a row, the weights are the scalars. The source is
+ * copied with its channels apart, [c][rows][width], so that the neighbours of a pixel lie side by side; the results, one
+ * vector per output channel, are zipped together again on their way out. */
+#include "kernels/conv.h"
+
+/* Output channels, and vectors of pixels held at once for so many of them */
+#ifdef MORU_DOUBLE
+#define MOST_COLUMNS (MORU_VECTOR_BYTES / 16)
+#else
+#define MOST_COLUMNS (MORU_VECTOR_BYTES / 8)
+#endif
+#if MORU_VECTOR_BYTES == 64
+#define VECTORS(columns) ((columns) <= 2 ? 8 : (columns) <= 4 ? 6 : (columns) <= 6 ? 4 : 3)
+#else
+#define VECTORS(columns) ((columns) <= 2 ? 4 : 3)
+#endif
+#define MOST_VECTORS 8
+
+bool MORU_KERNEL(conv_planar_fits)(const conv_walk *w, int64_t groups, int64_t columns)
+{
+    if (groups != 1 || w->step_x != 1 || columns < 1 || columns > MOST_COLUMNS || w->taps_y * w->taps_x * w->depth == 0)
+        return false;
+    /* lanes in use: columns of a vector against pixels of a row's vectors */
+    return 4 * w->grid_w * tile_vectors(columns) > 5 * columns * tile_vectors(w->grid_w);
+}
+
+/* The room after a plane takes what whole vectors write and read past its end. */
+static int64_t plane_size(const conv_blocks *b)
+{
+    return b->source_rows * b->width + LANES;
+}
+
+static size_t planes_bytes(const conv_walk *w, const conv_blocks *b)
+{
+    return round_up((size_t)(plane_size(b) * w->channels) * sizeof(moru_real));
+}
+
+static size_t taps_bytes(const conv_walk *w)
+{
+    return round_up((size_t)(w->taps_y * w->taps_x * w->depth) * sizeof(int64_t));
+}
+
+size_t MORU_KERNEL(conv_planar_workspace)(const conv_walk *w, int threads)
+{
+    conv_blocks b = MORU_KERNEL(conv_blocks)(w, true);
+    return taps_bytes(w) + (size_t)max(threads, 1) * planes_bytes(w, &b);
+}
+
+/* One row of an image, n pixels of c channels, into the same row of the planes */
+static void part_channels(const moru_real *x, int64_t n, int64_t c, moru_real *out, int64_t plane)
+{
+    if (c == 1)
+        memcpy(out, x, (size_t)n * sizeof(moru_real));
+    else if (c >= 4)
+        MORU_KERNEL(transpose)(x, c, n, c, out, plane);
+    else
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t k = 0; k < c; k++)
+                out[k * plane + i] = x[i * c + k];
+}
+
+static void copy_planes(const conv_walk *w, const conv_blocks *b, const moru_real *image, int64_t y, int64_t rows,
+                        moru_real *out)
+{
+    int64_t plane = plane_size(b), width = b->width;
+    int64_t left = min(max(-w->x0, 0), width), end = max(min(w->w - w->x0, width), left);
+    for (int64_t k = 0; k < w->channels; k++)
+        memset(out + k * plane + rows * width, 0, (size_t)(plane - rows * width) * sizeof(moru_real));
+    for (int64_t r = y; r < y + rows; r++, out += width) {
+        bool inside = r >= 0 && r < w->h;
+        if (inside)
+            part_channels(image + (r * w->w + w->x0 + left) * w->channels, end - left, w->channels, out + left, plane);
+        for (int64_t k = 0; k < w->channels; k++) {
+            moru_real *row = out + k * plane;
+            memset(row, 0, (size_t)(inside ? left : width) * sizeof(moru_real));
+            if (inside)
+                memset(row + end, 0, (size_t)(width - end) * sizeof(moru_real));
+        }
+    }
+}
+
+/* Vectors of pixels: where their patches begin and where their results go */
+typedef struct pixels {
+    const moru_real *from[MOST_VECTORS];
+    moru_real *to[MOST_VECTORS];
+    int64_t count[MOST_VECTORS]; /* pixels that are there */
+    int64_t first, end;          /* rows of b that count */
+} pixels;
+
+/* n pixels of `columns` channels each from one vector per channel */
+KERNEL_INLINE void store_pixels(const vec *sums, int columns, moru_real *out, int64_t out_pixel, int64_t n)
+{
+    if (columns == 1 && out_pixel == 1) {
+        vec_store_part(out, sums[0], n);
+        return;
+    }
+    const ivec low = ZIP_LOW, high = ZIP_HIGH;
+    const int wide = columns <= 1 ? 1 : columns <= 2 ? 2 : columns <= 4 ? 4 : 8;
+    vec v[8], t[8];
+#pragma GCC unroll 8
+    for (int f = 0; f < wide; f++)
+        v[f] = f < columns ? sums[f] : vec_zero();
+#pragma GCC unroll 3
+    for (int round = 1; round < wide; round *= 2) {
+#pragma GCC unroll 4
+        for (int i = 0; i < wide / 2; i++) {
+            t[2 * i] = __builtin_shuffle(v[i], v[i + wide / 2], low);
+            t[2 * i + 1] = __builtin_shuffle(v[i], v[i + wide / 2], high);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < wide; i++)
+            v[i] = t[i];
+    }
+    moru_real zipped[8 * MORU_VECTOR_BYTES / sizeof(moru_real) + MORU_VECTOR_BYTES / sizeof(moru_real)];
+#pragma GCC unroll 8
+    for (int i = 0; i < wide; i++)
+        vec_store(zipped + i * LANES, v[i]);
+    for (int64_t i = 0; i < n; i++)
+        vec_store_part(out + i * out_pixel, vec_load(zipped + i * wide), columns);
+}
+
+KERNEL_INLINE void run_pixels(const conv_product *p, const int64_t *taps, const pixels *at, const int columns)
+{
+    const int vectors = VECTORS(columns);
+    vec sums[MOST_VECTORS][8], x[MOST_VECTORS];
+    const moru_real *from[MOST_VECTORS], *b = p->b + at->first * p->ldb;
+    int64_t ldb = p->ldb;
+#pragma GCC unroll 8
+    for (int j = 0; j < vectors; j++) {
+        from[j] = at->from[j];
+#pragma GCC unroll 8
+        for (int f = 0; f < columns; f++)
+            sums[j][f] = p->bias ? vec_set(p->bias[f]) : vec_zero();
+    }
+    for (int64_t i = at->first; i < at->end; i++, b += ldb) {
+        int64_t tap = taps[i];
+#pragma GCC unroll 8
+        for (int j = 0; j < vectors; j++)
+            x[j] = vec_load(from[j] + tap);
+#pragma GCC unroll 8
+        for (int f = 0; f < columns; f++) {
+            vec weight = vec_set(b[f]);
+#pragma GCC unroll 8
+            for (int j = 0; j < vectors; j++)
+                sums[j][f] += x[j] * weight;
+        }
+    }
+    bool relu = p->activation == ACTIVATION_RELU;
+#pragma GCC unroll 8
+    for (int j = 0; j < vectors; j++) {
+        if (relu)
+#pragma GCC unroll 8
+            for (int f = 0; f < columns; f++)
+                sums[j][f] = vec_max(vec_zero(), sums[j][f]);
+        store_pixels(sums[j], columns, at->to[j], p->out_pixel, at->count[j]);
+    }
+}
+
+typedef void pixels_fn(const conv_product *p, const int64_t *taps, const pixels *at);
+
+#define PIXELS(columns) \
+    static void pixels_##columns(const conv_product *p, const int64_t *taps, const pixels *at) \
+    { \
+        run_pixels(p, taps, at, columns); \
+    }
+PIXELS(1)
+#if MOST_COLUMNS >= 2
+PIXELS(2)
+#endif
+#if MOST_COLUMNS >= 4
+PIXELS(3)
+PIXELS(4)
+#endif
+#if MOST_COLUMNS >= 8
+PIXELS(5)
+PIXELS(6)
+PIXELS(7)
+PIXELS(8)
+#endif
+
+static pixels_fn *const run_columns[MOST_COLUMNS] = {
+    pixels_1,
+#if MOST_COLUMNS >= 2
+    pixels_2,
+#endif
+#if MOST_COLUMNS >= 4
+    pixels_3, pixels_4,
+#endif
+#if MOST_COLUMNS >= 8
+    pixels_5, pixels_6, pixels_7, pixels_8,
+#endif
+};
+
+/* Offsets of the taps in the planes, in the order of b's rows */
+static void fill_taps(const conv_walk *w, const conv_blocks *b, int64_t *taps)
+{
+    for (int64_t ty = 0; ty < w->taps_y; ty++)
+        for (int64_t tx = 0; tx < w->taps_x; tx++)
+            for (int64_t c = 0; c < w->depth; c++)
+                *taps++ = c * plane_size(b) + ty * w->apart_y * b->width + tx * w->apart_x;
+}
+
+static void run_block(const conv_product *p, const conv_blocks *b, const int64_t *taps, int64_t task, moru_real *planes)
+{
+    const conv_walk *w = &p->walk;
+    int64_t image = task / b->blocks, first = task % b->blocks * b->rows, rows = min(b->rows, w->grid_h - first);
+    if (rows <= 0)
+        return;
+    copy_planes(w, b, p->x + image * w->h * w->w * w->channels, first * w->step_y + w->y0,
+                (rows - 1) * w->step_y + (w->taps_y - 1) * w->apart_y + 1, planes);
+    moru_real *out = p->out + image * p->out_image + first * p->out_row;
+    int64_t per_row = tile_vectors(w->grid_w), vectors = rows * per_row;
+    int64_t together = VECTORS(p->columns);
+    for (int64_t v = 0; v < vectors; v += together) {
+        pixels at;
+        for (int64_t j = 0; j < together; j++) {
+            /* those past the end repeat the last one and store nothing */
+            int64_t index = min(v + j, vectors - 1), row = index / per_row, column = index % per_row * LANES;
+            at.from[j] = planes + row * w->step_y * b->width + column;
+            at.to[j] = out + row * p->out_row + column * p->out_pixel;
+            at.count[j] = v + j < vectors ? min(LANES, w->grid_w - column) : 0;
+        }
+        conv_live_taps(w, first + v / per_row, first + (min(v + together, vectors) - 1) / per_row, &at.first, &at.end);
+        at.first *= w->taps_x * w->depth;
+        at.end *= w->taps_x * w->depth;
+        run_columns[p->columns - 1](p, taps, &at);
+        for (int64_t j = 0; p->activation && p->activation != ACTIVATION_RELU && j < together; j++)
+            for (int64_t i = 0; i < at.count[j]; i++)
+                MORU_KERNEL(table).unary[p->activation - 1](at.to[j] + i * p->out_pixel, at.to[j] + i * p->out_pixel,
+                                                            p->columns, p->params);
+    }
+}
+
+void MORU_KERNEL(conv_planar)(const conv_product *p, void *workspace, int threads)
+{
+    const conv_walk *w = &p->walk;
+    conv_blocks b = MORU_KERNEL(conv_blocks)(w, true);
+    int64_t *taps = workspace;
+    fill_taps(w, &b, taps);
+    char *buffers = (char *)workspace + taps_bytes(w);
+    int64_t tasks = w->images * b.blocks, size = w->images * w->grid_h * w->grid_w * p->columns;
+    int parts = (int)min(kernel_threads(size * (w->taps_y * w->taps_x * w->depth), threads), tasks);
+#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
+    for (int part = 0; part < parts; part++)
+        for (int64_t task = tasks * part / parts; task < tasks * (part + 1) / parts; task++)
+            run_block(p, &b, taps, task, (moru_real *)(buffers + (size_t)part * planes_bytes(w, &b)));
+}
