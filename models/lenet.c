@@ -25,7 +25,7 @@ static moru_model *build(const moru_dataset_info *data)
 const zoo_model zoo_lenet = {
     .name = "lenet",
     .summary = "the first convolutional network that read cheques, here clothes or digits",
-    .reaches = "accuracy 0.89 (digits: 0.985) in 5 epochs",
+    .reaches = "accuracy 0.89 (digits: 0.985) in 5 epochs, half a minute",
     .data = "fashion-mnist:train", .validation = "fashion-mnist:test",
     .parameters = 61706,
     .epochs = 5, .batch_size = 64,

@@ -3,7 +3,7 @@
  *     h = relu(x W + b)
  *
  * Dropout switches off a random fifth of the neurons at each step of training, so that none relies on another
- * (Srivastava et al., 2014). */
+ * (Srivastava et al., 2014). The learning rate falls along half a cosine, so that the last steps settle. */
 #include "models/zoo.h"
 
 static moru_model *build(const moru_dataset_info *data)
@@ -24,11 +24,11 @@ static moru_model *build(const moru_dataset_info *data)
 const zoo_model zoo_mlp = {
     .name = "mlp",
     .summary = "pictures of clothes by three fully connected layers",
-    .reaches = "accuracy 0.89 in 8 epochs",
+    .reaches = "accuracy 0.89 in 8 epochs, half a minute",
     .data = "fashion-mnist:train", .validation = "fashion-mnist:test",
     .parameters = 669706,
     .epochs = 8, .batch_size = 128,
-    .optimizer = "adam(0.001)",
+    .optimizer = "adam(0.001)", .schedule = "cosine_decay(0.001, STEPS)",
     .loss = "sparse_categorical_crossentropy",
     .metrics = {"accuracy"},
     .build = build,

@@ -20,11 +20,11 @@ static moru_model *build(const moru_dataset_info *data)
 const zoo_model zoo_softmax_regression = {
     .name = "softmax-regression",
     .summary = "pictures of clothes by one layer of weights",
-    .reaches = "accuracy 0.84 in 5 epochs",
+    .reaches = "accuracy 0.84 in 5 epochs, some seconds",
     .data = "fashion-mnist:train", .validation = "fashion-mnist:test",
     .parameters = 7850,
     .epochs = 5, .batch_size = 128,
-    .optimizer = "adam(0.001)",
+    .optimizer = "adam(0.003)", .schedule = "cosine_decay(0.003, STEPS)",
     .loss = "sparse_categorical_crossentropy",
     .metrics = {"accuracy"},
     .build = build,
