@@ -1,5 +1,6 @@
-/* Convolution as a product that is never laid out: the patch under an output pixel is a few runs of contiguous numbers, and
- * the tile walks them where they lie. All three directions of a convolution are walks over a source image. */
+/* Convolution as a product that is never laid out: the patch under an output pixel is a few runs of contiguous
+ * numbers, and the tile walks them where they lie. All three directions of a convolution are walks over a source
+ * image. */
 #ifndef MORU_CONV_H
 #define MORU_CONV_H
 
@@ -36,8 +37,8 @@ typedef struct conv_blocks {
 conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w, bool copy);
 
 /* The source under grid rows [first, first + rows) of an image: its pixel (0, 0) and its width. */
-const moru_real *MORU_KERNEL(conv_source)(const conv_walk *w, const conv_blocks *b, const moru_real *image, int64_t first,
-                                          int64_t rows, moru_real *buffer, int64_t *width);
+const moru_real *MORU_KERNEL(conv_source)(const conv_walk *w, const conv_blocks *b, const moru_real *image,
+                                          int64_t first, int64_t rows, moru_real *buffer, int64_t *width);
 
 /* out(image, i, j)[0..columns) = act(bias + sum over taps and depth of source times b), for all groups: group k reads
  * channels from k depth on, b + k b_group and bias + k columns, and writes at out + k columns. */
@@ -70,11 +71,11 @@ KERNEL_INLINE bool conv_is_depthwise(const moru_conv2d *g)
 
 void MORU_KERNEL(depthwise)(const moru_conv2d *g, const moru_real *x, const moru_real *weight, const moru_real *bias,
                             int activation, const double *params, moru_real *y, int threads);
-void MORU_KERNEL(depthwise_grad_input)(const moru_conv2d *g, const moru_real *dy, const moru_real *weight, moru_real *dx,
-                                       int threads);
+void MORU_KERNEL(depthwise_grad_input)(const moru_conv2d *g, const moru_real *dy, const moru_real *weight,
+                                       moru_real *dx, int threads);
 size_t MORU_KERNEL(depthwise_grad_weight_workspace)(const moru_conv2d *g);
-void MORU_KERNEL(depthwise_grad_weight)(const moru_conv2d *g, const moru_real *dy, const moru_real *x, moru_real *dweight,
-                                        void *workspace, int threads);
+void MORU_KERNEL(depthwise_grad_weight)(const moru_conv2d *g, const moru_real *dy, const moru_real *x,
+                                        moru_real *dweight, void *workspace, int threads);
 
 /* out = sum of `parts` arrays of n numbers that follow each other, in their order */
 void MORU_KERNEL(sum_parts)(const moru_real *partial, int64_t parts, int64_t n, moru_real *out, int threads);

@@ -41,7 +41,8 @@ conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w, bool copy)
 }
 
 /* `rows` source rows from row y and column x0 on, `width` pixels each, zeros outside the image */
-static void copy_bordered(const conv_walk *w, const moru_real *image, int64_t y, int64_t rows, int64_t width, moru_real *out)
+static void copy_bordered(const conv_walk *w, const moru_real *image, int64_t y, int64_t rows, int64_t width,
+                          moru_real *out)
 {
     int64_t c = w->channels;
     int64_t left = min(max(-w->x0, 0), width), end = max(min(w->w - w->x0, width), left);
@@ -56,8 +57,8 @@ static void copy_bordered(const conv_walk *w, const moru_real *image, int64_t y,
     }
 }
 
-const moru_real *MORU_KERNEL(conv_source)(const conv_walk *w, const conv_blocks *b, const moru_real *image, int64_t first,
-                                          int64_t rows, moru_real *buffer, int64_t *width)
+const moru_real *MORU_KERNEL(conv_source)(const conv_walk *w, const conv_blocks *b, const moru_real *image,
+                                          int64_t first, int64_t rows, moru_real *buffer, int64_t *width)
 {
     int64_t y = first * w->step_y + w->y0;
     if (!b->copied) {
@@ -89,8 +90,8 @@ typedef struct block {
 } block;
 
 /* All tiles of one panel of one group; t is filled in but for its rows and taps. */
-static void run_panel(const conv_product *p, const conv_blocks *b, const block *k, const int64_t *offsets, int64_t group,
-                      tile *t)
+static void run_panel(const conv_product *p, const conv_blocks *b, const block *k, const int64_t *offsets,
+                      int64_t group, tile *t)
 {
     const conv_walk *w = &p->walk;
     int64_t pixels = k->rows * w->grid_w, most = tile_rows(p->columns), tiles = (pixels + most - 1) / most;
@@ -120,7 +121,8 @@ static void run_panel(const conv_product *p, const conv_blocks *b, const block *
     }
 }
 
-static void run_block(const conv_product *p, const conv_blocks *b, const int64_t *offsets, int64_t task, moru_real *buffer)
+static void run_block(const conv_product *p, const conv_blocks *b, const int64_t *offsets, int64_t task,
+                      moru_real *buffer)
 {
     const conv_walk *w = &p->walk;
     int64_t image = task / b->blocks;
@@ -128,7 +130,8 @@ static void run_block(const conv_product *p, const conv_blocks *b, const int64_t
     k.rows = min(b->rows, w->grid_h - k.first);
     if (k.rows <= 0)
         return;
-    k.source = MORU_KERNEL(conv_source)(w, b, p->x + image * w->h * w->w * w->channels, k.first, k.rows, buffer, &k.width);
+    k.source = MORU_KERNEL(conv_source)(w, b, p->x + image * w->h * w->w * w->channels, k.first, k.rows, buffer,
+                                        &k.width);
     int64_t panels = tile_panels(p->columns);
     for (int64_t group = 0; group < p->groups; group++)
         for (int64_t panel = 0; panel < panels; panel++) {

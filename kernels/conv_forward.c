@@ -1,12 +1,13 @@
-/* y[n,oy,ox,f] = act(bias[f] + sum over ky, kx, c of x[n, oy sh - top + ky dh, ox sw - left + kx dw, c] w[ky,kx,c,f]). The
- * weights are the product's right side as they lie: HWIO is [kh kw c][filters]. */
+/* y[n,oy,ox,f] = act(bias[f] + sum over ky, kx, c of x[n, oy sh - top + ky dh, ox sw - left + kx dw, c]
+ * w[ky,kx,c,f]). The weights are the product's right side as they lie: HWIO is [kh kw c][filters]. */
 #include "kernels/conv.h"
 
 static conv_walk forward_walk(const moru_conv2d *g)
 {
     return (conv_walk){
         .images = g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
-        .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh, .apart_x = g->dw,
+        .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh,
+        .apart_x = g->dw,
         .depth = g->c / g->groups,
     };
 }
@@ -14,7 +15,9 @@ static conv_walk forward_walk(const moru_conv2d *g)
 size_t MORU_KERNEL(conv2d_workspace)(const moru_conv2d *g, int threads)
 {
     conv_walk w = forward_walk(g);
-    return conv_is_depthwise(g) ? 0 : MORU_KERNEL(conv_product_workspace)(&w, g->groups, g->filters / g->groups, threads);
+    if (conv_is_depthwise(g))
+        return 0;
+    return MORU_KERNEL(conv_product_workspace)(&w, g->groups, g->filters / g->groups, threads);
 }
 
 void MORU_KERNEL(conv2d)(const moru_conv2d *g, const moru_real *x, const moru_real *weight, const moru_real *bias,

@@ -1,12 +1,12 @@
 /* dx[n,iy,ix,c] = sum over the taps with iy + top = oy sh + ky dh (x alike) of dy[n,oy,ox,f] w[ky,kx,c,f].
  *
- * Rows iy that agree in (iy + top) mod sh use the same taps, a regular few of the kernel, and consecutive ones of them use
- * consecutive oy: each of the sh sw phases is a convolution of dy by those taps, reversed, without stride. Weights are
- * transposed into scratch memory, [taps][filters][c] for each phase and group. */
+ * Rows iy that agree in (iy + top) mod sh use the same taps, a regular few of the kernel, and consecutive ones of
+ * them use consecutive oy: each of the sh sw phases is a convolution of dy by those taps, reversed, without
+ * stride. Weights are transposed into scratch memory, [taps][filters][c] for each phase and group. */
 #include "kernels/conv.h"
 
-/* One axis of a phase: pixels `first`, `first` + stride, ...; taps tap, tap + tap_step, ... < size; the last tap of pixel
- * `first` reads y0, the one before it y0 + apart. */
+/* One axis of a phase: pixels `first`, `first` + stride, ...; taps tap, tap + tap_step, ... < size; the last tap
+ * of pixel `first` reads y0, the one before it y0 + apart. */
 typedef struct axis {
     int64_t first, count, tap, tap_step, taps, y0, apart;
 } axis;
@@ -42,7 +42,8 @@ static axis phase_axis(int64_t phase, int64_t size, int64_t kernel, int64_t stri
 static conv_walk phase_walk(const moru_conv2d *g, const axis *y, const axis *x)
 {
     return (conv_walk){
-        .images = g->n, .h = g->oh, .w = g->ow, .channels = g->filters, .grid_h = y->count, .grid_w = x->count, .step_y = 1,
+        .images = g->n, .h = g->oh, .w = g->ow, .channels = g->filters, .grid_h = y->count, .grid_w = x->count,
+        .step_y = 1,
         .step_x = 1, .y0 = y->y0, .x0 = x->y0, .taps_y = y->taps, .taps_x = x->taps, .apart_y = y->apart,
         .apart_x = x->apart, .depth = g->filters / g->groups,
     };

@@ -1,9 +1,10 @@
 /* dw[ky,kx,c,f] = sum over n, oy, ox of x[n, oy sh - top + ky dh, ox sw - left + kx dw, c] dy[n,oy,ox,f].
  *
- * A product with one row per weight of a filter, (ky, kx, c), whose long sum runs over the output pixels: a row starts at its
- * tap and channel and steps from pixel to pixel of the source; the right side is dy as it lies. The images, or bands of rows
- * of a large one, are dealt out in units that keep a panel of dy in the L2 cache; units to parts with a partial sum each,
- * as many as the size of dw makes cheap; and a part's tiles to several tasks where parts are few. */
+ * A product with one row per weight of a filter, (ky, kx, c), whose long sum runs over the output pixels: a row
+ * starts at its tap and channel and steps from pixel to pixel of the source; the right side is dy as it lies. The
+ * images, or bands of rows of a large one, are dealt out in units that keep a panel of dy in the L2 cache; units
+ * to parts with a partial sum each, as many as the size of dw makes cheap; and a part's tiles to several tasks
+ * where parts are few. */
 #include "kernels/conv.h"
 
 #define UNIT_PIXELS 512                 /* output pixels of a unit, about: the length of a sum in registers */
@@ -25,7 +26,8 @@ static plan make_plan(const moru_conv2d *g)
     plan p = {0};
     p.walk = (conv_walk){
         .images = g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
-        .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh, .apart_x = g->dw,
+        .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh,
+        .apart_x = g->dw,
         .depth = g->c / g->groups,
     };
     p.bands = MORU_KERNEL(conv_blocks)(&p.walk, false);
@@ -66,7 +68,8 @@ typedef struct unit {
     int64_t width, runs; /* source width in pixels; output rows */
 } unit;
 
-static unit find_unit(const plan *p, int64_t index, const moru_real *x, const moru_real *dy, int64_t filters, moru_real *buffer)
+static unit find_unit(const plan *p, int64_t index, const moru_real *x, const moru_real *dy, int64_t filters,
+                      moru_real *buffer)
 {
     const conv_walk *w = &p->walk;
     int64_t image = index / p->bands.blocks * p->images, first = index % p->bands.blocks * p->bands.rows;
@@ -83,8 +86,8 @@ static unit find_unit(const plan *p, int64_t index, const moru_real *x, const mo
 }
 
 /* Tiles [first, last) of all groups and panels: dw (+)= source dy of one unit */
-static void run_unit(const moru_conv2d *g, const plan *p, const unit *u, const int64_t *offsets, int64_t first, int64_t last,
-                     bool accumulate, moru_real *dw)
+static void run_unit(const moru_conv2d *g, const plan *p, const unit *u, const int64_t *offsets, int64_t first,
+                     int64_t last, bool accumulate, moru_real *dw)
 {
     const conv_walk *w = &p->walk;
     int64_t most = tile_rows(p->columns), tiles = (p->k + most - 1) / most, panels = tile_panels(p->columns);
@@ -92,7 +95,8 @@ static void run_unit(const moru_conv2d *g, const plan *p, const unit *u, const i
         for (int64_t panel = 0; panel < panels; panel++) {
             int64_t column = tile_panel_start(p->columns, panels, panel), at = group * p->columns + column;
             tile t = {
-                .step = w->step_x * w->channels, .offsets = offsets, .runs = u->runs, .length = w->grid_w, .b = u->dy + at,
+                .step = w->step_x * w->channels, .offsets = offsets, .runs = u->runs, .length = w->grid_w,
+                .b = u->dy + at,
                 .ldb = g->filters, .columns = tile_panel_start(p->columns, panels, panel + 1) - column,
                 .accumulate = accumulate,
             };
@@ -100,8 +104,8 @@ static void run_unit(const moru_conv2d *g, const plan *p, const unit *u, const i
                 int64_t row = p->k * i / tiles, count = p->k * (i + 1) / tiles - row;
                 for (int64_t r = 0; r < count; r++) {
                     int64_t tap = (row + r) / w->depth, channel = (row + r) % w->depth;
-                    t.a[r] = u->source + (tap / w->taps_x * w->apart_y * u->width + tap % w->taps_x * w->apart_x) * w->channels +
-                             group * w->depth + channel;
+                    int64_t y = tap / w->taps_x * w->apart_y, x = tap % w->taps_x * w->apart_x;
+                    t.a[r] = u->source + (y * u->width + x) * w->channels + group * w->depth + channel;
                     t.c[r] = dw + (row + r) * g->filters + at;
                 }
                 MORU_KERNEL(tile)(&t, count);
@@ -117,8 +121,8 @@ static void run_task(const moru_conv2d *g, const plan *p, int64_t task, const mo
     int64_t first = p->units * part / p->parts, end = p->units * (part + 1) / p->parts;
     for (int64_t i = first; i < end; i++) {
         unit u = find_unit(p, i, x, dy, g->filters, buffer);
-        run_unit(g, p, &u, offsets, tiles * piece / p->groups_of_tiles, tiles * (piece + 1) / p->groups_of_tiles, i > first,
-                 partial + part * p->size);
+        run_unit(g, p, &u, offsets, tiles * piece / p->groups_of_tiles, tiles * (piece + 1) / p->groups_of_tiles,
+                 i > first, partial + part * p->size);
     }
 }
 

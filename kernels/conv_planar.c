@@ -1,6 +1,6 @@
-/* Convolution with a few output channels: vectors run along the pixels of a row, the weights are the scalars. The source is
- * copied with its channels apart, [c][rows][width], so that the neighbours of a pixel lie side by side; the results, one
- * vector per output channel, are zipped together again on their way out. */
+/* Convolution with a few output channels: vectors run along the pixels of a row, the weights are the scalars. The
+ * source is copied with its channels apart, [c][rows][width], so that the neighbours of a pixel lie side by side;
+ * the results, one vector per output channel, are zipped together again on their way out. */
 #include "kernels/conv.h"
 
 /* Output channels, and vectors of pixels held at once for so many of them */

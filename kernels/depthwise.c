@@ -1,5 +1,6 @@
-/* Convolution with one filter per channel, y[n,oy,ox,c] = act(bias[c] + sum over ky, kx of x[n,iy,ix,c] w[ky,kx,c]), and its
- * gradients. Vectors run along the channels; taps outside the image are left out of the loops. */
+/* Convolution with one filter per channel, y[n,oy,ox,c] = act(bias[c] + sum over ky, kx of x[n,iy,ix,c]
+ * w[ky,kx,c]), and its gradients. Vectors run along the channels; taps outside the image are left out of the
+ * loops. */
 #include "kernels/conv.h"
 
 #define PARTS 16 /* partial sums of the gradient of the weights */
@@ -11,8 +12,8 @@ static void inside(int64_t start, int64_t step, int64_t count, int64_t size, int
     *end = start < size ? min(count, (size - start + step - 1) / step) : 0;
 }
 
-static void forward_row(const moru_conv2d *g, const moru_real *x, const moru_real *weight, const moru_real *bias, moru_real *y,
-                        int64_t oy)
+static void forward_row(const moru_conv2d *g, const moru_real *x, const moru_real *weight, const moru_real *bias,
+                        moru_real *y, int64_t oy)
 {
     int64_t c = g->c, iy = oy * g->sh - g->top, ky0, ky1;
     inside(iy, g->dh, g->kh, g->h, &ky0, &ky1);
@@ -71,8 +72,8 @@ static void grad_input_row(const moru_conv2d *g, const moru_real *dy, const moru
     }
 }
 
-void MORU_KERNEL(depthwise_grad_input)(const moru_conv2d *g, const moru_real *dy, const moru_real *weight, moru_real *dx,
-                                       int threads)
+void MORU_KERNEL(depthwise_grad_input)(const moru_conv2d *g, const moru_real *dy, const moru_real *weight,
+                                       moru_real *dx, int threads)
 {
     int64_t rows = g->n * g->h, dy_row = g->ow * g->c;
     threads = kernel_threads(g->n * g->oh * dy_row * g->kh * g->kw + rows * g->w * g->c, threads);
@@ -121,8 +122,8 @@ size_t MORU_KERNEL(depthwise_grad_weight_workspace)(const moru_conv2d *g)
     return (size_t)(grad_weight_parts(g) * g->kh * g->kw * g->c) * sizeof(moru_real);
 }
 
-void MORU_KERNEL(depthwise_grad_weight)(const moru_conv2d *g, const moru_real *dy, const moru_real *x, moru_real *dweight,
-                                        void *workspace, int threads)
+void MORU_KERNEL(depthwise_grad_weight)(const moru_conv2d *g, const moru_real *dy, const moru_real *x,
+                                        moru_real *dweight, void *workspace, int threads)
 {
     int64_t rows = g->n * g->oh, parts = grad_weight_parts(g), size = g->kh * g->kw * g->c;
     threads = kernel_threads(rows * g->ow * size, threads);
@@ -134,7 +135,8 @@ void MORU_KERNEL(depthwise_grad_weight)(const moru_conv2d *g, const moru_real *d
             for (int64_t ky = 0; ky < g->kh; ky++) {
                 int64_t iy = r % g->oh * g->sh - g->top + ky * g->dh;
                 if (iy >= 0 && iy < g->h)
-                    grad_weight_row(g, dy + r * g->ow * g->c, x + (r / g->oh * g->h + iy) * g->w * g->c, dw + ky * g->kw * g->c);
+                    grad_weight_row(g, dy + r * g->ow * g->c, x + (r / g->oh * g->h + iy) * g->w * g->c,
+                                    dw + ky * g->kw * g->c);
             }
     }
     MORU_KERNEL(sum_parts)(workspace, parts, size, dweight, threads);

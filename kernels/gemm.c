@@ -1,11 +1,12 @@
 /* c = act(op(a) op(b) + bias).
  *
- * Row-major operands are multiplied where they lie: the tile walks rows of a (or columns, if a is transposed) through
- * pointers and rows of b with their stride. Copied, one block at a time into scratch memory of the thread, are only a
- * transposed b, a b whose long rows would be walked often, and a transposed a with a long sum: its columns lie so far
- * apart that no prefetcher follows. The tiles of all problems of a batch are numbered in one row, and each thread gets an
- * equal stretch of it. Every element of c is one chain of additions over k, whatever the tile, so threads can't change it.
- * The exception, long sums for few results (gradients of weights), is cut into parts by size alone, added in order. */
+ * Row-major operands are multiplied where they lie: the tile walks rows of a (or columns, if a is transposed)
+ * through pointers and rows of b with their stride. Copied, one block at a time into scratch memory of the thread,
+ * are only a transposed b, a b whose long rows would be walked often, and a transposed a with a long sum: its
+ * columns lie so far apart that no prefetcher follows. The tiles of all problems of a batch are numbered in one
+ * row, and each thread gets an equal stretch of it. Every element of c is one chain of additions over k, whatever
+ * the tile, so threads can't change it. The exception, long sums for few results (gradients of weights), is cut
+ * into parts by size alone, added in order. */
 #include "kernels/tile.h"
 
 #define K_BLOCK 1024               /* rows of a panel of b that stay in the L2 cache */
@@ -20,11 +21,12 @@
 
 /* How the work is laid out; depends on sizes alone. */
 typedef struct layout {
-    int64_t panels, rows, tiles, chunk; /* column panels; rows per tile; tiles over m, and those of a chunk walked per panel */
-    int64_t shorter, longer;            /* rows of the shorter tiles; how many have one more */
-    int64_t block, blocks;              /* of k */
+    int64_t panels, rows;    /* of columns; most of a tile */
+    int64_t tiles, chunk;    /* over m; those of a chunk, walked per panel */
+    int64_t shorter, longer; /* rows of the shorter tiles; how many have one more */
+    int64_t block, blocks;   /* of k */
     bool pack_a, pack_b;
-    size_t a_bytes, b_bytes;            /* scratch memory of a thread */
+    size_t a_bytes, b_bytes; /* scratch memory of a thread */
 } layout;
 
 /* Rows a multiple of 4096 bytes apart all fall into the same few sets of a cache. */
@@ -76,8 +78,8 @@ static int64_t tile_start(const layout *l, int64_t i)
 }
 
 /* A panel of b, rows k .. k + length: out[k][TILE_COLUMNS] */
-static void pack_panel(const moru_gemm *g, const moru_real *b, int64_t column, int64_t columns, int64_t k, int64_t length,
-                       moru_real *out)
+static void pack_panel(const moru_gemm *g, const moru_real *b, int64_t column, int64_t columns, int64_t k,
+                       int64_t length, moru_real *out)
 {
     if (g->trans_b) {
         MORU_KERNEL(transpose)(b + column * g->ldb + k, g->ldb, columns, length, out, TILE_COLUMNS);
@@ -96,8 +98,8 @@ typedef struct stretch {
     moru_real *a_pack, *b_pack;
 } stretch;
 
-/* Tiles [first, last) of the chunk, rows k .. k + length of a transposed a: [tile][k][rows of a tile]. Each row's vectors run
- * over into the next row's place, which is written after them. */
+/* Tiles [first, last) of the chunk, rows k .. k + length of a transposed a: [tile][k][rows of a tile]. Each row's
+ * vectors run over into the next row's place, which is written after them. */
 static void pack_columns(const moru_gemm *g, const layout *l, const stretch *s, int64_t first, int64_t last, int64_t k,
                          int64_t length)
 {

@@ -182,7 +182,8 @@ KERNEL_INLINE void vec_store_part(moru_real *p, vec v, int64_t n)
 #define ZIP_HIGH {1, 3}
 #endif
 
-/* The LANES x LANES matrix in v[], transposed: log2(LANES) rounds of shuffling the first half of the rows into the second. */
+/* The LANES x LANES matrix in v[], transposed: log2(LANES) rounds of shuffling the first half of the rows into the
+ * second. */
 KERNEL_INLINE void vec_transpose(vec v[])
 {
     const ivec low = ZIP_LOW, high = ZIP_HIGH;

@@ -1,5 +1,6 @@
-/* Pooling over windows of NHWC images; vectors run along the channels. The taps of a window that lie in the padding don't
- * count as values; an average may count them in its divisor. The first maximum of a window, row by row, is its winner. */
+/* Pooling over windows of NHWC images; vectors run along the channels. The taps of a window that lie in the
+ * padding don't count as values; an average may count them in its divisor. The first maximum of a window, row by
+ * row, is its winner. */
 #include <math.h>
 #include "kernels/tile.h"
 
@@ -38,7 +39,8 @@ KERNEL_INLINE vec larger(vec v, vec most)
 }
 
 /* y[0..c) of one window; x is its first tap inside */
-KERNEL_INLINE void max_window(const moru_real *x, int64_t rows, int64_t columns, int64_t row_step, int64_t c, moru_real *y)
+KERNEL_INLINE void max_window(const moru_real *x, int64_t rows, int64_t columns, int64_t row_step, int64_t c,
+                              moru_real *y)
 {
     for (int64_t k = 0; k < c; k += LANES) {
         int64_t n = min(LANES, c - k);
@@ -70,8 +72,9 @@ void MORU_KERNEL(max_pool2d)(const moru_pool2d *g, const moru_real *x, moru_real
 }
 
 /* Channels [c0, c1) of one window: dx (+)= dy at the winner */
-KERNEL_INLINE void max_window_grad(const moru_real *x, int64_t rows, int64_t columns, int64_t row_step, int64_t c, int64_t c0,
-                                   int64_t c1, const moru_real *y, const moru_real *dy, moru_real *dx, bool accumulate)
+KERNEL_INLINE void max_window_grad(const moru_real *x, int64_t rows, int64_t columns, int64_t row_step, int64_t c,
+                                   int64_t c0, int64_t c1, const moru_real *y, const moru_real *dy, moru_real *dx,
+                                   bool accumulate)
 {
     for (int64_t k = c0; k < c1; k += LANES) {
         int64_t n = min(LANES, c1 - k);
@@ -90,12 +93,13 @@ KERNEL_INLINE void max_window_grad(const moru_real *x, int64_t rows, int64_t col
 /* Windows side by side that never leave the image: every pixel has at most one. */
 static bool is_tiling(const moru_pool2d *g)
 {
-    return g->kh == g->sh && g->kw == g->sw && g->top == 0 && g->left == 0 && g->oh * g->sh <= g->h && g->ow * g->sw <= g->w;
+    return g->kh == g->sh && g->kw == g->sw && g->top == 0 && g->left == 0 && g->oh * g->sh <= g->h &&
+           g->ow * g->sw <= g->w;
 }
 
 /* Output row r: all that lies below it in dx, up to the next one's windows or the image's end */
-static void max_tiling_row(const moru_pool2d *g, const moru_real *dy, const moru_real *x, const moru_real *y, moru_real *dx,
-                           int64_t r)
+static void max_tiling_row(const moru_pool2d *g, const moru_real *dy, const moru_real *x, const moru_real *y,
+                           moru_real *dx, int64_t r)
 {
     int64_t row_step = g->w * g->c, oy = r % g->oh, top = (r / g->oh * g->h + oy * g->sh) * row_step;
     for (int64_t ox = 0; ox < g->ow; ox++) {
@@ -113,8 +117,8 @@ static void max_tiling_row(const moru_pool2d *g, const moru_real *dy, const moru
 }
 
 /* A block of channels of one image, windows overlapping in any way */
-static void max_overlapping(const moru_pool2d *g, const moru_real *dy, const moru_real *x, const moru_real *y, moru_real *dx,
-                            int64_t image, int64_t c0, int64_t c1)
+static void max_overlapping(const moru_pool2d *g, const moru_real *dy, const moru_real *x, const moru_real *y,
+                            moru_real *dx, int64_t image, int64_t c0, int64_t c1)
 {
     int64_t row_step = g->w * g->c;
     for (int64_t p = image * g->h * g->w; p < (image + 1) * g->h * g->w; p++)
@@ -226,7 +230,8 @@ void MORU_KERNEL(avg_pool2d_grad)(const moru_pool2d *g, const moru_real *dy, mor
         moru_real *to = dx + r * row_step;
         memset(to, 0, (size_t)row_step * sizeof(moru_real));
         /* output rows whose windows hold this one: oy sh <= y < oy sh + kh */
-        int64_t y = r % g->h + g->top, first = y >= g->kh ? (y - g->kh) / g->sh + 1 : 0, end = min(y / g->sh + 1, g->oh);
+        int64_t y = r % g->h + g->top;
+        int64_t first = y >= g->kh ? (y - g->kh) / g->sh + 1 : 0, end = min(y / g->sh + 1, g->oh);
         for (int64_t oy = first; oy < end; oy++)
             avg_grad_row(g, dy + (r / g->h * g->oh + oy) * g->ow * g->c, oy, to);
     }

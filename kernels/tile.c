@@ -84,8 +84,10 @@ typedef void tile_fn(const tile *t);
     }
 #endif
 
-#define TILES_6(vectors) TILE(1, vectors) TILE(2, vectors) TILE(3, vectors) TILE(4, vectors) TILE(5, vectors) TILE(6, vectors)
-#define NAMES_6(vectors) tile_1x##vectors, tile_2x##vectors, tile_3x##vectors, tile_4x##vectors, tile_5x##vectors, tile_6x##vectors
+#define TILES_6(vectors) \
+    TILE(1, vectors) TILE(2, vectors) TILE(3, vectors) TILE(4, vectors) TILE(5, vectors) TILE(6, vectors)
+#define NAMES_6(vectors) \
+    tile_1x##vectors, tile_2x##vectors, tile_3x##vectors, tile_4x##vectors, tile_5x##vectors, tile_6x##vectors
 #define TILES_8(vectors) TILES_6(vectors) TILE(7, vectors) TILE(8, vectors)
 #define NAMES_8(vectors) NAMES_6(vectors), tile_7x##vectors, tile_8x##vectors
 #define TILES_10(vectors) TILES_8(vectors) TILE(9, vectors) TILE(10, vectors)

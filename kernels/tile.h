@@ -16,9 +16,9 @@
 #define TILE_MAX_ROWS 10
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 
-/* c[r][0..columns) = act(start + sum_k a[r][k] b[k][0..columns)). Each row of A has its own start; k walks in `runs` runs
- * of `length` numbers that lie `step` apart, run s beginning at a[r] + offsets[s]. Rows of B follow each other over all
- * runs, ldb apart. start is c itself (accumulate), bias or 0. */
+/* c[r][0..columns) = act(start + sum_k a[r][k] b[k][0..columns)). Each row of A has its own start; k walks in
+ * `runs` runs of `length` numbers that lie `step` apart, run s beginning at a[r] + offsets[s]. Rows of B follow
+ * each other over all runs, ldb apart. start is c itself (accumulate), bias or 0. */
 typedef struct tile {
     const moru_real *a[TILE_MAX_ROWS];
     moru_real *c[TILE_MAX_ROWS];
@@ -34,8 +34,10 @@ typedef struct tile {
 
 void MORU_KERNEL(tile)(const tile *t, int64_t rows);
 
-/* out[j][i] = x[i][j] for i < rows, j < columns. Rows of out are filled up to a multiple of LANES, so ldo must have the room. */
-void MORU_KERNEL(transpose)(const moru_real *x, int64_t ldx, int64_t rows, int64_t columns, moru_real *out, int64_t ldo);
+/* out[j][i] = x[i][j] for i < rows, j < columns. Rows of out are filled up to a multiple of LANES, so ldo must
+ * have the room. */
+void MORU_KERNEL(transpose)(const moru_real *x, int64_t ldx, int64_t rows, int64_t columns, moru_real *out,
+                            int64_t ldo);
 
 KERNEL_INLINE int64_t min(int64_t a, int64_t b)
 {

@@ -1,5 +1,5 @@
-/* For tests of kernels: random numbers, and buffers that end where a page without access begins. A read or write past the
- * end is a crash; what lies before the beginning is checked when the buffer goes. */
+/* For tests of kernels: random numbers, and buffers that end where a page without access begins. A read or write
+ * past the end is a crash; what lies before the beginning is checked when the buffer goes. */
 #ifndef MORU_KERNEL_TEST_H
 #define MORU_KERNEL_TEST_H
 

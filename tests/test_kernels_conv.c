@@ -36,7 +36,8 @@ static void add_pixel(problem *p, int64_t n, int64_t oy, int64_t ox)
             for (int64_t f = 0; f < g->filters; f++)
                 for (int64_t c = 0; c < depth; c++)
                     add_term(p, ((n * g->h + y) * g->w + x) * g->c + f / per_group * depth + c,
-                             ((ky * g->kw + kx) * depth + c) * g->filters + f, ((n * g->oh + oy) * g->ow + ox) * g->filters + f);
+                             ((ky * g->kw + kx) * depth + c) * g->filters + f,
+                             ((n * g->oh + oy) * g->ow + ox) * g->filters + f);
         }
 }
 
@@ -88,10 +89,12 @@ static guarded run(const problem *p, const moru_kernels *k, int direction, int a
     int64_t sizes[] = {p->y_size, p->x_size, p->weight_size};
     guarded out = guarded_new((size_t)sizes[direction] * sizeof(moru_real));
     size_t bytes = direction == 0 ? k->conv2d_workspace(g, threads) :
-                   direction == 1 ? k->conv2d_grad_input_workspace(g, threads) : k->conv2d_grad_weight_workspace(g, threads);
+                   direction == 1 ? k->conv2d_grad_input_workspace(g, threads) :
+                   k->conv2d_grad_weight_workspace(g, threads);
     guarded workspace = guarded_workspace(bytes);
     if (direction == 0)
-        k->conv2d(g, p->x.data, p->weight.data, bias ? p->bias.data : NULL, activation, NULL, out.data, workspace.data, threads);
+        k->conv2d(g, p->x.data, p->weight.data, bias ? p->bias.data : NULL, activation, NULL, out.data,
+                  workspace.data, threads);
     else if (direction == 1)
         k->conv2d_grad_input(g, p->dy.data, p->weight.data, out.data, workspace.data, threads);
     else
@@ -100,7 +103,8 @@ static guarded run(const problem *p, const moru_kernels *k, int direction, int a
     return out;
 }
 
-static void check_values(const problem *p, int direction, int activation, bool bias, const moru_real *out, const char *text)
+static void check_values(const problem *p, int direction, int activation, bool bias, const moru_real *out,
+                         const char *text)
 {
     int64_t sizes[] = {p->y_size, p->x_size, p->weight_size};
     const double *want = direction == 0 ? p->y : direction == 1 ? p->dx : p->dw;
@@ -123,10 +127,11 @@ static void check_direction(const problem *p, const moru_kernels *k, int directi
     int activation = activations[variant % 3];
     bool bias = variant & 1;
     char text[320];
-    snprintf(text, sizeof text, "%s %s n %d %dx%dx%d kernel %dx%d filters %d out %dx%d strides %d %d dilation %d %d padding %d "
-             "%d groups %d activation %d", k->isa, names[direction], (int)g->n, (int)g->h, (int)g->w, (int)g->c, (int)g->kh,
-             (int)g->kw, (int)g->filters, (int)g->oh, (int)g->ow, (int)g->sh, (int)g->sw, (int)g->dh, (int)g->dw, (int)g->top,
-             (int)g->left, (int)g->groups, activation);
+    snprintf(text, sizeof text,
+             "%s %s n %d %dx%dx%d kernel %dx%d filters %d out %dx%d strides %d %d dilation %d %d padding %d %d "
+             "groups %d activation %d", k->isa, names[direction], (int)g->n, (int)g->h, (int)g->w, (int)g->c, (int)g->kh,
+             (int)g->kw, (int)g->filters, (int)g->oh, (int)g->ow, (int)g->sh, (int)g->sw, (int)g->dh, (int)g->dw,
+             (int)g->top, (int)g->left, (int)g->groups, activation);
     guarded first = run(p, k, direction, activation, bias, 1);
     check_values(p, direction, activation, bias, first.data, text);
     int64_t sizes[] = {p->y_size, p->x_size, p->weight_size};
@@ -159,7 +164,8 @@ static moru_conv2d sized(moru_conv2d g, int64_t after_y, int64_t after_x)
     return g;
 }
 
-static moru_conv2d plain(int64_t n, int64_t size, int64_t c, int64_t kernel, int64_t filters, int64_t stride, int64_t padding)
+static moru_conv2d plain(int64_t n, int64_t size, int64_t c, int64_t kernel, int64_t filters, int64_t stride,
+                         int64_t padding)
 {
     moru_conv2d g = {.n = n, .h = size, .w = size, .c = c, .kh = kernel, .kw = kernel, .filters = filters, .sh = stride,
                      .sw = stride, .dh = 1, .dw = 1, .top = padding, .left = padding, .groups = 1};
@@ -170,10 +176,13 @@ START_TEST(test_network_shapes)
 {
     uint64_t state = 1;
     const moru_conv2d shapes[] = {
-        plain(3, 28, 1, 5, 6, 1, 2), plain(3, 14, 6, 5, 16, 1, 0), plain(2, 28, 1, 3, 32, 1, 0), plain(2, 13, 32, 3, 64, 1, 0),
-        plain(2, 8, 16, 3, 16, 1, 1), plain(1, 8, 64, 3, 64, 1, 1), plain(2, 9, 3, 3, 16, 1, 1), plain(2, 16, 3, 7, 24, 2, 3),
-        plain(2, 8, 16, 1, 32, 1, 0), plain(2, 8, 16, 1, 32, 2, 0), plain(2, 14, 32, 4, 16, 2, 1), plain(17, 5, 3, 3, 5, 1, 1),
+        plain(3, 28, 1, 5, 6, 1, 2), plain(3, 14, 6, 5, 16, 1, 0), plain(2, 28, 1, 3, 32, 1, 0),
+        plain(2, 13, 32, 3, 64, 1, 0), plain(2, 8, 16, 3, 16, 1, 1), plain(1, 8, 64, 3, 64, 1, 1),
+        plain(2, 9, 3, 3, 16, 1, 1), plain(2, 16, 3, 7, 24, 2, 3), plain(2, 8, 16, 1, 32, 1, 0),
+        plain(2, 8, 16, 1, 32, 2, 0), plain(2, 14, 32, 4, 16, 2, 1), plain(17, 5, 3, 3, 5, 1, 1),
         plain(40, 12, 4, 3, 8, 1, 1), plain(1, 60, 2, 3, 8, 1, 1), plain(2, 10, 130, 3, 70, 1, 1),
+        plain(2, 17, 5, 3, 1, 1, 1), plain(2, 30, 2, 5, 2, 1, 2), plain(2, 16, 3, 3, 3, 1, 0),
+        plain(2, 15, 3, 3, 7, 1, 1), plain(2, 32, 9, 2, 4, 1, 1),
     };
     for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes); i++)
         check_problem(&state, shapes[i], i);
@@ -208,7 +217,8 @@ START_TEST(test_groups)
         moru_conv2d g = {
             .n = random_int(&state, 1, 3), .h = random_int(&state, 1, 10), .w = random_int(&state, 1, 10),
             .c = groups * random_int(&state, 1, 4), .kh = random_int(&state, 1, 3), .kw = random_int(&state, 1, 3),
-            .filters = groups * random_int(&state, 1, 4), .sh = random_int(&state, 1, 2), .sw = random_int(&state, 1, 2),
+            .filters = groups * random_int(&state, 1, 4), .sh = random_int(&state, 1, 2),
+            .sw = random_int(&state, 1, 2),
             .dh = random_int(&state, 1, 2), .dw = random_int(&state, 1, 2), .top = random_int(&state, 0, 2),
             .left = random_int(&state, 0, 2), .groups = groups,
         };
@@ -226,7 +236,8 @@ START_TEST(test_depthwise)
             .n = random_int(&state, 1, 3), .h = random_int(&state, 1, 12), .w = random_int(&state, 1, 12), .c = c,
             .kh = random_int(&state, 1, 4), .kw = random_int(&state, 1, 4), .filters = i % 4 ? c : 2 * c,
             .sh = random_int(&state, 1, 3), .sw = random_int(&state, 1, 3), .dh = random_int(&state, 1, 2),
-            .dw = random_int(&state, 1, 2), .top = random_int(&state, 0, 3), .left = random_int(&state, 0, 3), .groups = c,
+            .dw = random_int(&state, 1, 2), .top = random_int(&state, 0, 3), .left = random_int(&state, 0, 3),
+            .groups = c,
         };
         check_problem(&state, sized(g, random_int(&state, 0, 3), random_int(&state, 0, 3)), i);
     }

@@ -16,8 +16,8 @@ static int64_t stored(int64_t rows, int64_t columns, int64_t ld)
 
 static void describe(const moru_gemm *g, const char *isa, char *text, size_t size)
 {
-    snprintf(text, size, "%s m %lld n %lld k %lld%s%s batch %lld%s activation %d", isa, (long long)g->m, (long long)g->n,
-             (long long)g->k, g->trans_a ? " a'" : "", g->trans_b ? " b'" : "", (long long)g->batch,
+    snprintf(text, size, "%s m %lld n %lld k %lld%s%s batch %lld%s activation %d", isa, (long long)g->m,
+             (long long)g->n, (long long)g->k, g->trans_a ? " a'" : "", g->trans_b ? " b'" : "", (long long)g->batch,
              g->bias ? " bias" : "", g->activation);
 }
 
@@ -159,7 +159,8 @@ START_TEST(test_batches)
 {
     uint64_t state = 4;
     for (int i = 0; i < 40; i++) {
-        moru_gemm g = shaped(random_int(&state, 0, 20), random_int(&state, 0, 70), random_int(&state, 0, 30), i & 1, i & 2);
+        moru_gemm g = shaped(random_int(&state, 0, 20), random_int(&state, 0, 70), random_int(&state, 0, 30), i & 1,
+                             i & 2);
         g.batch = random_int(&state, 0, 9);
         g.stride_a = i % 5 == 3 ? 0 : -1;
         g.stride_b = i % 7 == 3 ? 0 : -1;

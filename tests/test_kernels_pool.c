@@ -21,7 +21,8 @@ static void add_window(problem *p, int64_t n, int64_t oy, int64_t ox, int64_t c)
     for (int pass = 0; pass < 2; pass++)
         for (int64_t ky = 0; ky < g->kh; ky++)
             for (int64_t kx = 0; kx < g->kw; kx++) {
-                int64_t y = oy * g->sh - g->top + ky, x = ox * g->sw - g->left + kx, i = ((n * g->h + y) * g->w + x) * g->c + c;
+                int64_t y = oy * g->sh - g->top + ky, x = ox * g->sw - g->left + kx;
+                int64_t i = ((n * g->h + y) * g->w + x) * g->c + c;
                 if (y < 0 || y >= g->h || x < 0 || x >= g->w)
                     continue;
                 if (pass == 0) {
@@ -97,19 +98,21 @@ static void run(const problem *p, const moru_kernels *k, int kind, void *out, in
 
 static void check_kind(problem *p, const moru_kernels *k, int kind)
 {
-    static const char *const names[] = {"maximum", "gradient of the maximum", "pick", "average", "gradient of the average"};
+    static const char *const names[] = {"maximum", "gradient of the maximum", "pick", "average",
+                                        "gradient of the average"};
     const double *const wants[] = {p->most, p->max_dx, p->pick, p->average, p->avg_dx};
     const moru_pool2d *g = &p->g;
     int64_t size = kind == MAX_GRAD || kind == AVG_GRAD ? p->x_size : p->y_size;
     char text[256];
-    snprintf(text, sizeof text, "%s %s n %d %dx%dx%d windows %dx%d strides %d %d padding %d %d out %dx%d", k->isa, names[kind],
-             (int)g->n, (int)g->h, (int)g->w, (int)g->c, (int)g->kh, (int)g->kw, (int)g->sh, (int)g->sw, (int)g->top,
-             (int)g->left, (int)g->oh, (int)g->ow);
+    snprintf(text, sizeof text, "%s %s n %d %dx%dx%d windows %dx%d strides %d %d padding %d %d out %dx%d", k->isa,
+             names[kind], (int)g->n, (int)g->h, (int)g->w, (int)g->c, (int)g->kh, (int)g->kw, (int)g->sh, (int)g->sw,
+             (int)g->top, (int)g->left, (int)g->oh, (int)g->ow);
     guarded out[3];
     for (int t = 0; t < 3; t++) {
         out[t] = guarded_new((size_t)size * sizeof(moru_real));
         run(p, k, kind, out[t].data, t == 2 ? 8 : t + 1);
-        ck_assert_msg(!memcmp(out[0].data, out[t].data, (size_t)size * sizeof(moru_real)), "%s: threads change bits", text);
+        ck_assert_msg(!memcmp(out[0].data, out[t].data, (size_t)size * sizeof(moru_real)), "%s: threads change bits",
+                      text);
     }
     for (int64_t i = 0; i < size; i++)
         if (isfinite(wants[kind][i]))
@@ -138,7 +141,8 @@ static void check_problem(uint64_t *state, moru_pool2d g)
 
 static moru_pool2d plain(int64_t n, int64_t h, int64_t w, int64_t c, int64_t size, int64_t stride)
 {
-    return (moru_pool2d){.n = n, .h = h, .w = w, .c = c, .kh = size, .kw = size, .oh = h < size ? 0 : (h - size) / stride + 1,
+    return (moru_pool2d){.n = n, .h = h, .w = w, .c = c, .kh = size, .kw = size,
+                         .oh = h < size ? 0 : (h - size) / stride + 1,
                          .ow = w < size ? 0 : (w - size) / stride + 1, .sh = stride, .sw = stride};
 }
 
