@@ -58,10 +58,27 @@ typedef struct conv_product {
 size_t MORU_KERNEL(conv_product_workspace)(const conv_walk *w, int64_t groups, int64_t columns, int threads);
 void MORU_KERNEL(conv_product)(const conv_product *p, void *workspace, int threads);
 
-/* The same for a few columns, another way */
+/* The same for a few columns, another way: the source's channels apart, [c][rows][width], pixels as vectors. */
+#ifdef MORU_DOUBLE
+#define PLANAR_COLUMNS (MORU_VECTOR_BYTES / 16) /* at most */
+#else
+#define PLANAR_COLUMNS (MORU_VECTOR_BYTES / 8)
+#endif
 bool MORU_KERNEL(conv_planar_fits)(const conv_walk *w, int64_t groups, int64_t columns);
+int64_t MORU_KERNEL(conv_plane_size)(const conv_blocks *b);
+size_t MORU_KERNEL(conv_planes_bytes)(const conv_walk *w, const conv_blocks *b);
+/* `rows` source rows from row y on */
+void MORU_KERNEL(conv_copy_planes)(const conv_walk *w, const conv_blocks *b, const moru_real *image, int64_t y,
+                                   int64_t rows, moru_real *planes);
+/* n pixels of c <= PLANAR_COLUMNS channels as vectors: vector i of channel k goes to out + i apart + k plane, the last
+ * one filled up with zeros */
+void MORU_KERNEL(part_channels)(const moru_real *x, int64_t n, int64_t c, moru_real *out, int64_t plane, int64_t apart);
 size_t MORU_KERNEL(conv_planar_workspace)(const conv_walk *w, int threads);
 void MORU_KERNEL(conv_planar)(const conv_product *p, void *workspace, int threads);
+size_t MORU_KERNEL(conv_planar_weight_workspace)(const conv_walk *w, int64_t columns, int threads);
+/* dw[taps_y taps_x depth][columns] */
+void MORU_KERNEL(conv_planar_weight)(const conv_walk *w, int64_t columns, const moru_real *dy, const moru_real *x,
+                                     moru_real *dw, void *workspace, int threads);
 
 /* Weights of one filter per channel: vectors along the channels instead of products. */
 KERNEL_INLINE bool conv_is_depthwise(const moru_conv2d *g)

@@ -21,15 +21,19 @@ typedef struct plan {
     size_t offsets_bytes, partial_bytes, buffer_bytes;
 } plan;
 
+static conv_walk weight_walk(const moru_conv2d *g)
+{
+    return (conv_walk){
+        .images = g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
+        .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh,
+        .apart_x = g->dw, .depth = g->c / g->groups,
+    };
+}
+
 static plan make_plan(const moru_conv2d *g)
 {
     plan p = {0};
-    p.walk = (conv_walk){
-        .images = g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
-        .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh,
-        .apart_x = g->dw,
-        .depth = g->c / g->groups,
-    };
+    p.walk = weight_walk(g);
     p.bands = MORU_KERNEL(conv_blocks)(&p.walk, false);
     p.images = 1;
     if (p.bands.blocks == 1) {
@@ -151,6 +155,9 @@ size_t MORU_KERNEL(conv2d_grad_weight_workspace)(const moru_conv2d *g, int threa
         return 0;
     if (conv_is_depthwise(g))
         return MORU_KERNEL(depthwise_grad_weight_workspace)(g);
+    conv_walk w = weight_walk(g);
+    if (MORU_KERNEL(conv_planar_fits)(&w, g->groups, g->filters))
+        return MORU_KERNEL(conv_planar_weight_workspace)(&w, g->filters, threads);
     plan p = make_plan(g);
     return p.offsets_bytes + p.partial_bytes + (size_t)max(threads, 1) * p.buffer_bytes;
 }
@@ -164,6 +171,11 @@ void MORU_KERNEL(conv2d_grad_weight)(const moru_conv2d *g, const moru_real *dy, 
     }
     if (conv_is_depthwise(g)) {
         MORU_KERNEL(depthwise_grad_weight)(g, dy, x, dweight, workspace, threads);
+        return;
+    }
+    conv_walk w = weight_walk(g);
+    if (MORU_KERNEL(conv_planar_fits)(&w, g->groups, g->filters)) {
+        MORU_KERNEL(conv_planar_weight)(&w, g->filters, dy, x, dweight, workspace, threads);
         return;
     }
     plan p = make_plan(g);

@@ -3,12 +3,7 @@
  * the results, one vector per output channel, are zipped together again on their way out. */
 #include "kernels/conv.h"
 
-/* Output channels, and vectors of pixels held at once for so many of them */
-#ifdef MORU_DOUBLE
-#define MOST_COLUMNS (MORU_VECTOR_BYTES / 16)
-#else
-#define MOST_COLUMNS (MORU_VECTOR_BYTES / 8)
-#endif
+/* Vectors of pixels held at once for so many output channels */
 #if MORU_VECTOR_BYTES == 64
 #define VECTORS(columns) ((columns) <= 2 ? 8 : (columns) <= 4 ? 6 : (columns) <= 6 ? 4 : 3)
 #else
@@ -18,21 +13,22 @@
 
 bool MORU_KERNEL(conv_planar_fits)(const conv_walk *w, int64_t groups, int64_t columns)
 {
-    if (groups != 1 || w->step_x != 1 || columns < 1 || columns > MOST_COLUMNS || w->taps_y * w->taps_x * w->depth == 0)
+    if (groups != 1 || w->step_x != 1 || columns < 1 || columns > PLANAR_COLUMNS ||
+        w->taps_y * w->taps_x * w->depth == 0)
         return false;
     /* lanes in use: columns of a vector against pixels of a row's vectors */
     return 4 * w->grid_w * tile_vectors(columns) > 5 * columns * tile_vectors(w->grid_w);
 }
 
 /* The room after a plane takes what whole vectors write and read past its end. */
-static int64_t plane_size(const conv_blocks *b)
+int64_t MORU_KERNEL(conv_plane_size)(const conv_blocks *b)
 {
     return b->source_rows * b->width + LANES;
 }
 
-static size_t planes_bytes(const conv_walk *w, const conv_blocks *b)
+size_t MORU_KERNEL(conv_planes_bytes)(const conv_walk *w, const conv_blocks *b)
 {
-    return round_up((size_t)(plane_size(b) * w->channels) * sizeof(moru_real));
+    return round_up((size_t)(MORU_KERNEL(conv_plane_size)(b) * w->channels) * sizeof(moru_real));
 }
 
 static size_t taps_bytes(const conv_walk *w)
@@ -43,35 +39,84 @@ static size_t taps_bytes(const conv_walk *w)
 size_t MORU_KERNEL(conv_planar_workspace)(const conv_walk *w, int threads)
 {
     conv_blocks b = MORU_KERNEL(conv_blocks)(w, true);
-    return taps_bytes(w) + (size_t)max(threads, 1) * planes_bytes(w, &b);
+    return taps_bytes(w) + (size_t)max(threads, 1) * MORU_KERNEL(conv_planes_bytes)(w, &b);
 }
 
-/* One row of an image, n pixels of c channels, into the same row of the planes */
-static void part_channels(const moru_real *x, int64_t n, int64_t c, moru_real *out, int64_t plane)
+/* `wide` is c, rounded up to a power of 2: the pixels of a vector are spread to that distance, the vectors unzipped. */
+KERNEL_INLINE void part_few(const moru_real *x, int64_t n, int64_t c, const int wide, moru_real *out, int64_t plane,
+                            int64_t apart)
+{
+    const ivec even = EVEN, odd = ODD;
+    const int64_t pixels = LANES / wide;
+    ivec spread;
+    for (int64_t j = 0; j < LANES; j++)
+        spread[j] = (moru_lane_int)(j / wide * c + min(j % wide, c - 1));
+    for (int64_t i = 0; i < n; i += LANES, out += apart) {
+        vec v[8], t[8];
+#pragma GCC unroll 8
+        for (int f = 0; f < wide; f++) {
+            int64_t there = max(min(pixels, n - i - f * pixels), 0);
+            v[f] = __builtin_shuffle(vec_load_part(x + (i + f * pixels) * c, there * c), spread);
+        }
+#pragma GCC unroll 3
+        for (int round = 1; round < wide; round *= 2) {
+#pragma GCC unroll 4
+            for (int f = 0; f < wide / 2; f++) {
+                t[f] = __builtin_shuffle(v[2 * f], v[2 * f + 1], even);
+                t[f + wide / 2] = __builtin_shuffle(v[2 * f], v[2 * f + 1], odd);
+            }
+#pragma GCC unroll 8
+            for (int f = 0; f < wide; f++)
+                v[f] = t[f];
+        }
+#pragma GCC unroll 8
+        for (int f = 0; f < wide; f++)
+            if (f < c)
+                vec_store(out + f * plane, v[f]);
+    }
+}
+
+void MORU_KERNEL(part_channels)(const moru_real *x, int64_t n, int64_t c, moru_real *out, int64_t plane, int64_t apart)
+{
+    if (c == 1)
+        part_few(x, n, c, 1, out, plane, apart);
+#if PLANAR_COLUMNS >= 2
+    else if (c == 2)
+        part_few(x, n, c, 2, out, plane, apart);
+#endif
+#if PLANAR_COLUMNS >= 4
+    else if (c <= 4)
+        part_few(x, n, c, 4, out, plane, apart);
+#endif
+#if PLANAR_COLUMNS >= 8
+    else
+        part_few(x, n, c, 8, out, plane, apart);
+#endif
+}
+
+static void copy_row(const moru_real *x, int64_t n, int64_t c, moru_real *out, int64_t plane)
 {
     if (c == 1)
         memcpy(out, x, (size_t)n * sizeof(moru_real));
-    else if (c >= 4)
-        MORU_KERNEL(transpose)(x, c, n, c, out, plane);
+    else if (c <= PLANAR_COLUMNS)
+        MORU_KERNEL(part_channels)(x, n, c, out, plane, LANES);
     else
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t k = 0; k < c; k++)
-                out[k * plane + i] = x[i * c + k];
+        MORU_KERNEL(transpose)(x, c, n, c, out, plane);
 }
 
-static void copy_planes(const conv_walk *w, const conv_blocks *b, const moru_real *image, int64_t y, int64_t rows,
-                        moru_real *out)
+void MORU_KERNEL(conv_copy_planes)(const conv_walk *w, const conv_blocks *b, const moru_real *image, int64_t y,
+                                   int64_t rows, moru_real *planes)
 {
-    int64_t plane = plane_size(b), width = b->width;
+    int64_t plane = MORU_KERNEL(conv_plane_size)(b), width = b->width;
     int64_t left = min(max(-w->x0, 0), width), end = max(min(w->w - w->x0, width), left);
     for (int64_t k = 0; k < w->channels; k++)
-        memset(out + k * plane + rows * width, 0, (size_t)(plane - rows * width) * sizeof(moru_real));
-    for (int64_t r = y; r < y + rows; r++, out += width) {
+        memset(planes + k * plane + rows * width, 0, (size_t)(plane - rows * width) * sizeof(moru_real));
+    for (int64_t r = y; r < y + rows; r++, planes += width) {
         bool inside = r >= 0 && r < w->h;
         if (inside)
-            part_channels(image + (r * w->w + w->x0 + left) * w->channels, end - left, w->channels, out + left, plane);
+            copy_row(image + (r * w->w + w->x0 + left) * w->channels, end - left, w->channels, planes + left, plane);
         for (int64_t k = 0; k < w->channels; k++) {
-            moru_real *row = out + k * plane;
+            moru_real *row = planes + k * plane;
             memset(row, 0, (size_t)(inside ? left : width) * sizeof(moru_real));
             if (inside)
                 memset(row + end, 0, (size_t)(width - end) * sizeof(moru_real));
@@ -164,29 +209,29 @@ typedef void pixels_fn(const conv_product *p, const int64_t *taps, const pixels 
         run_pixels(p, taps, at, columns); \
     }
 PIXELS(1)
-#if MOST_COLUMNS >= 2
+#if PLANAR_COLUMNS >= 2
 PIXELS(2)
 #endif
-#if MOST_COLUMNS >= 4
+#if PLANAR_COLUMNS >= 4
 PIXELS(3)
 PIXELS(4)
 #endif
-#if MOST_COLUMNS >= 8
+#if PLANAR_COLUMNS >= 8
 PIXELS(5)
 PIXELS(6)
 PIXELS(7)
 PIXELS(8)
 #endif
 
-static pixels_fn *const run_columns[MOST_COLUMNS] = {
+static pixels_fn *const run_columns[PLANAR_COLUMNS] = {
     pixels_1,
-#if MOST_COLUMNS >= 2
+#if PLANAR_COLUMNS >= 2
     pixels_2,
 #endif
-#if MOST_COLUMNS >= 4
+#if PLANAR_COLUMNS >= 4
     pixels_3, pixels_4,
 #endif
-#if MOST_COLUMNS >= 8
+#if PLANAR_COLUMNS >= 8
     pixels_5, pixels_6, pixels_7, pixels_8,
 #endif
 };
@@ -197,7 +242,17 @@ static void fill_taps(const conv_walk *w, const conv_blocks *b, int64_t *taps)
     for (int64_t ty = 0; ty < w->taps_y; ty++)
         for (int64_t tx = 0; tx < w->taps_x; tx++)
             for (int64_t c = 0; c < w->depth; c++)
-                *taps++ = c * plane_size(b) + ty * w->apart_y * b->width + tx * w->apart_x;
+                *taps++ = c * MORU_KERNEL(conv_plane_size)(b) + ty * w->apart_y * b->width + tx * w->apart_x;
+}
+
+static void activate_rows(const conv_product *p, moru_real *out, int64_t rows)
+{
+    moru_unary_fn *f = MORU_KERNEL(table).unary[p->activation - 1];
+    int64_t w = p->walk.grid_w;
+    bool dense = p->out_pixel == p->columns;
+    for (; rows > 0; rows--, out += p->out_row)
+        for (int64_t i = 0; i < (dense ? 1 : w); i++)
+            f(out + i * p->out_pixel, out + i * p->out_pixel, dense ? w * p->columns : p->columns, p->params);
 }
 
 static void run_block(const conv_product *p, const conv_blocks *b, const int64_t *taps, int64_t task, moru_real *planes)
@@ -206,7 +261,7 @@ static void run_block(const conv_product *p, const conv_blocks *b, const int64_t
     int64_t image = task / b->blocks, first = task % b->blocks * b->rows, rows = min(b->rows, w->grid_h - first);
     if (rows <= 0)
         return;
-    copy_planes(w, b, p->x + image * w->h * w->w * w->channels, first * w->step_y + w->y0,
+    MORU_KERNEL(conv_copy_planes)(w, b, p->x + image * w->h * w->w * w->channels, first * w->step_y + w->y0,
                 (rows - 1) * w->step_y + (w->taps_y - 1) * w->apart_y + 1, planes);
     moru_real *out = p->out + image * p->out_image + first * p->out_row;
     int64_t per_row = tile_vectors(w->grid_w), vectors = rows * per_row;
@@ -224,11 +279,9 @@ static void run_block(const conv_product *p, const conv_blocks *b, const int64_t
         at.first *= w->taps_x * w->depth;
         at.end *= w->taps_x * w->depth;
         run_columns[p->columns - 1](p, taps, &at);
-        for (int64_t j = 0; p->activation && p->activation != ACTIVATION_RELU && j < together; j++)
-            for (int64_t i = 0; i < at.count[j]; i++)
-                MORU_KERNEL(table).unary[p->activation - 1](at.to[j] + i * p->out_pixel, at.to[j] + i * p->out_pixel,
-                                                            p->columns, p->params);
     }
+    if (p->activation && p->activation != ACTIVATION_RELU)
+        activate_rows(p, out, rows);
 }
 
 void MORU_KERNEL(conv_planar)(const conv_product *p, void *workspace, int threads)
@@ -243,5 +296,5 @@ void MORU_KERNEL(conv_planar)(const conv_product *p, void *workspace, int thread
 #pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
     for (int part = 0; part < parts; part++)
         for (int64_t task = tasks * part / parts; task < tasks * (part + 1) / parts; task++)
-            run_block(p, &b, taps, task, (moru_real *)(buffers + (size_t)part * planes_bytes(w, &b)));
+            run_block(p, &b, taps, task, (moru_real *)(buffers + (size_t)part * MORU_KERNEL(conv_planes_bytes)(w, &b)));
 }

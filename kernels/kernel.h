@@ -167,19 +167,27 @@ KERNEL_INLINE void vec_store_part(moru_real *p, vec v, int64_t n)
 #endif
 }
 
-/* a0 b0 a1 b1 ... of the lower and of the upper halves */
+/* ZIP: a0 b0 a1 b1 ... of the lower and of the upper halves; EVEN, ODD: the other way, a0 a2 ... b0 b2 ... */
 #if MORU_VECTOR_BYTES == 64 && !defined(MORU_DOUBLE)
 #define ZIP_LOW {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}
 #define ZIP_HIGH {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31}
+#define EVEN {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30}
+#define ODD {1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31}
 #elif (MORU_VECTOR_BYTES == 32 && !defined(MORU_DOUBLE)) || MORU_VECTOR_BYTES == 64
 #define ZIP_LOW {0, 8, 1, 9, 2, 10, 3, 11}
 #define ZIP_HIGH {4, 12, 5, 13, 6, 14, 7, 15}
+#define EVEN {0, 2, 4, 6, 8, 10, 12, 14}
+#define ODD {1, 3, 5, 7, 9, 11, 13, 15}
 #elif !defined(MORU_DOUBLE) || MORU_VECTOR_BYTES == 32
 #define ZIP_LOW {0, 4, 1, 5}
 #define ZIP_HIGH {2, 6, 3, 7}
+#define EVEN {0, 2, 4, 6}
+#define ODD {1, 3, 5, 7}
 #else
 #define ZIP_LOW {0, 2}
 #define ZIP_HIGH {1, 3}
+#define EVEN {0, 2}
+#define ODD {1, 3}
 #endif
 
 /* The LANES x LANES matrix in v[], transposed: log2(LANES) rounds of shuffling the first half of the rows into the

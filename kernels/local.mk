@@ -11,6 +11,7 @@ kernel_sources = \
 	kernels/conv.h \
 	kernels/conv_engine.c \
 	kernels/conv_planar.c \
+	kernels/conv_planar_weight.c \
 	kernels/conv_forward.c \
 	kernels/conv_grad_input.c \
 	kernels/conv_grad_weight.c \

@@ -81,12 +81,15 @@ KERNEL_INLINE int64_t tile_rows(int64_t columns)
     return rows[(tile_vectors(columns) + panels - 1) / panels - 1];
 }
 
-/* act() on the rows of a finished tile, for what isn't done in its registers */
+/* act() on the rows of a finished tile, for what isn't done in its registers; rows without gaps are one stretch */
 KERNEL_INLINE void tile_activate(const tile *t, int64_t rows, int activation, const double *params)
 {
     moru_unary_fn *f = MORU_KERNEL(table).unary[activation - 1];
-    for (int64_t r = 0; r < rows; r++)
-        f(t->c[r], t->c[r], t->columns, params);
+    for (int64_t r = 0, end; r < rows; r = end) {
+        for (end = r + 1; end < rows && t->c[end] == t->c[end - 1] + t->columns;)
+            end++;
+        f(t->c[r], t->c[r], (end - r) * t->columns, params);
+    }
 }
 
 #define ACTIVATION_RELU (1 + (int)MORU_UNARY_relu)
