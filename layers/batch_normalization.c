@@ -36,11 +36,11 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
         return moru_layer_error(layer, MORU_ERR_SHAPE, "the size of axis %d of its input %s must be known", axis,
                                 moru_shape_print(&inputs[0], text, sizeof text));
     if (o->scale)
-        MORU_TRY(moru_layer_add_weight(layer, "gamma", shape, o->gamma_initializer, o->gamma_regularizer, NULL, true));
+        MORU_TRY(moru_layer_add_weight(layer, "gamma", shape, o->gamma_initializer, o->gamma_regularizer, true));
     if (o->center)
-        MORU_TRY(moru_layer_add_weight(layer, "beta", shape, o->beta_initializer, o->beta_regularizer, NULL, true));
-    MORU_TRY(moru_layer_add_weight(layer, "moving_mean", shape, o->moving_mean_initializer, NULL, NULL, false));
-    return moru_layer_add_weight(layer, "moving_variance", shape, o->moving_variance_initializer, NULL, NULL, false);
+        MORU_TRY(moru_layer_add_weight(layer, "beta", shape, o->beta_initializer, o->beta_regularizer, true));
+    MORU_TRY(moru_layer_add_weight(layer, "moving_mean", shape, o->moving_mean_initializer, NULL, false));
+    return moru_layer_add_weight(layer, "moving_variance", shape, o->moving_variance_initializer, NULL, false);
 }
 
 /* Weight k becomes momentum k + (1 - momentum) value. */

@@ -49,10 +49,10 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
                                 (long long)channels, (long long)o->groups);
     MORU_TRY(moru_layer_add_weight(layer, "kernel",
                                    MORU_SHAPE(o->kernel_size[0], o->kernel_size[1], channels / o->groups, o->filters),
-                                   o->kernel_initializer, o->kernel_regularizer, NULL, true));
+                                   o->kernel_initializer, o->kernel_regularizer, true));
     if (o->use_bias)
         MORU_TRY(moru_layer_add_weight(layer, "bias", MORU_SHAPE(o->filters), o->bias_initializer, o->bias_regularizer,
-                                       NULL, true));
+                                       true));
     return MORU_OK;
 }
 

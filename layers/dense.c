@@ -25,10 +25,10 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
                                 "it takes inputs of two or more dimensions, the last of a known size, "
                                 "not %s", moru_shape_print(x, text, sizeof text));
     MORU_TRY(moru_layer_add_weight(layer, "kernel", MORU_SHAPE(x->dims[x->rank - 1], o->units), o->kernel_initializer,
-                                   o->kernel_regularizer, NULL, true));
+                                   o->kernel_regularizer, true));
     if (o->use_bias)
         MORU_TRY(moru_layer_add_weight(layer, "bias", MORU_SHAPE(o->units), o->bias_initializer, o->bias_regularizer,
-                                       NULL, true));
+                                       true));
     return MORU_OK;
 }
 

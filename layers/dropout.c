@@ -20,7 +20,9 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
 static moru_node *call(const moru_layer_call *c)
 {
     const moru_dropout_options *o = c->layer->options;
-    return c->training && !c->trace->noiseless && o->rate > 0 ? moru_dropout_op(moru_as_real(c->inputs[0]), o->rate) : c->inputs[0];
+    if (!c->training || c->trace->noiseless || o->rate == 0)
+        return c->inputs[0];
+    return moru_dropout_op(moru_as_real(c->inputs[0]), o->rate);
 }
 
 const moru_layer_class moru_dropout_class = {

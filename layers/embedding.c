@@ -23,7 +23,7 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     if (inputs[0].rank >= MORU_MAX_RANK)
         return moru_layer_error(layer, MORU_ERR_SHAPE, "its input has too many dimensions");
     return moru_layer_add_weight(layer, "embeddings", MORU_SHAPE(o->input_dim, o->output_dim),
-                                 o->embeddings_initializer, o->embeddings_regularizer, NULL, true);
+                                 o->embeddings_initializer, o->embeddings_regularizer, true);
 }
 
 static moru_node *call(const moru_layer_call *c)

@@ -260,6 +260,8 @@ static moru_status set_outputs(moru_model *model, moru_node *const *outputs, int
 
 moru_status moru_model_outputs(moru_model *model, moru_node *const *outputs, int n)
 {
+    if (!model)
+        return moru_fail(MORU_ERR_ARGUMENT, "outputs: the model is NULL");
     moru_status status = set_outputs(model, outputs, n);
     if (status != MORU_OK)
         return moru_model_fail(model, status);

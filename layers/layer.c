@@ -165,14 +165,13 @@ static moru_status same_weight(const moru_layer *layer, const moru_weight *weigh
 }
 
 moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shape shape, const char *initializer,
-                                  const char *regularizer, const char *constraint, bool trainable)
+                                  const char *regularizer, bool trainable)
 {
     char text[MORU_SHAPE_TEXT];
     for (int k = 0; k < layer->n_weights; k++)
         if (strcmp(layer->weights[k].name, name) == 0)
             return same_weight(layer, &layer->weights[k], &shape);
-    moru_weight weight = {.name = name, .trainable = trainable, .initializer = initializer, .regularizer = regularizer,
-                          .constraint = constraint};
+    moru_weight weight = {.name = name, .trainable = trainable, .initializer = initializer, .regularizer = regularizer};
     for (int i = 0; i < shape.rank; i++)
         if (shape.dims[i] <= 0)
             return moru_layer_error(layer, MORU_ERR_SHAPE, "its %s can't have the shape %s", name,

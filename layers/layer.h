@@ -12,7 +12,7 @@ typedef struct moru_weight {
     char *path;                /* Keras's: "model/dense/kernel" (Sequential) or "dense/kernel"; set by the model */
     moru_tensor *tensor;
     bool trainable;            /* as made: moving statistics are not. The layer's own flag counts besides */
-    const char *initializer, *regularizer, *constraint; /* specs or NULL */
+    const char *initializer, *regularizer; /* specs; regularizer may be NULL */
     double l1, l2;             /* of the regularizer, parsed */
 } moru_weight;
 
@@ -74,7 +74,7 @@ void moru_layer_free_one(moru_layer *layer);
 /* Adds a weight of zeros, to be initialized by the model's seed; weights are numbered in the order they are added.
  * If it is there already its shape must be the same. */
 moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shape shape, const char *initializer,
-                                  const char *regularizer, const char *constraint, bool trainable);
+                                  const char *regularizer, bool trainable);
 /* The weight's node in the call's graph. */
 moru_node *moru_layer_weight(const moru_layer_call *call, int k);
 /* Weight k as earlier uses of a shared layer in this trace leave it. */

@@ -21,7 +21,8 @@ typedef struct moru_layer moru_layer;
 MORU_API void moru_layer_free(moru_layer *layer);
 MORU_API const char *moru_layer_name(const moru_layer *layer);
 MORU_API const char *moru_layer_class_name(const moru_layer *layer);
-/** A layer that isn't trainable keeps its weights; BatchNormalization then also uses its moving statistics. */
+/** A layer that isn't trainable keeps its weights; BatchNormalization then also uses its moving statistics.
+ *  Set it before moru_compile(), or compile again: what is trained is settled there. */
 MORU_API void moru_layer_set_trainable(moru_layer *layer, bool trainable);
 MORU_API bool moru_layer_trainable(const moru_layer *layer);
 MORU_API int moru_layer_weight_count(const moru_layer *layer);
