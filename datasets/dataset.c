@@ -239,9 +239,18 @@ static moru_status read_slice(const void *self, const int64_t *rows, int64_t n, 
 
 static const moru_dataset_class slice_class = {read_slice, free};
 
+int64_t moru_dataset_row(const moru_dataset *d, int64_t row)
+{
+    for (; d->class_ == &slice_class; d = ((const slice *)d->self)->base)
+        row += ((const slice *)d->self)->start;
+    return row;
+}
+
 moru_status moru_dataset_slice(moru_dataset **dataset, const moru_dataset *base, int64_t start, int64_t stop)
 {
     *dataset = NULL;
+    if (!base)
+        return moru_fail(MORU_ERR_ARGUMENT, "data set: there is none to take a part of");
     if (start < 0 || stop < start || stop > base->info.size)
         return moru_fail(MORU_ERR_RANGE, "data set: samples %" PRId64 " to %" PRId64 " of %" PRId64, start, stop,
                          base->info.size);

@@ -21,6 +21,8 @@ moru_status moru_dataset_idx_classes(moru_dataset **dataset, const char *name, c
 moru_status moru_dataset_builtin(moru_dataset **dataset, const char *name);
 /* Names of the built-in tables, NULL past the end. */
 const char *moru_dataset_builtin_name(int k);
+/* The number that a sample of a slice has in the data set the slice was cut from; other data sets' own number. */
+int64_t moru_dataset_row(const moru_dataset *dataset, int64_t row);
 /* Over tensors, which it takes (and makes NULL in the caller's arrays) unless it fails. more: n_classes and images. */
 moru_status moru_dataset_take(moru_dataset **dataset, const char *name, moru_tensor **inputs, int n_inputs,
                               moru_tensor **targets, int n_targets, const moru_dataset_info *more);

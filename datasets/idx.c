@@ -202,10 +202,12 @@ moru_status moru_dataset_idx_classes(moru_dataset **dataset, const char *name, c
 
 moru_status moru_dataset_idx(moru_dataset **dataset, const char *images, const char *labels)
 {
+    if (!dataset || !images || !labels)
+        return moru_fail(MORU_ERR_ARGUMENT, "idx: an argument is NULL");
     return moru_dataset_idx_classes(dataset, images, images, labels, 0, NULL);
 }
 
-/* The first of DIRECTORY/STEM and DIRECTORY/STEM.gz that is there; DIRECTORY/STEM if neither is. */
+/* DIRECTORY/STEM.gz if it is there, otherwise DIRECTORY/STEM. */
 static void find(char *path, size_t size, const char *directory, const char *stem)
 {
     snprintf(path, size, "%s/%s.gz", directory, stem);
