@@ -372,6 +372,13 @@ START_TEST(test_early_stopping)
     OK(c->on_train_end(c->self, m));
     ck_assert(*w == 2); /* the best one was epoch 2: 2.95 isn't better by min_delta */
     moru_callback_free(c);
+    OK(moru_compile(m, .loss = "mse", .metrics = {"accuracy", "binary_accuracy(name=right)"}));
+    c = moru_early_stopping(.monitor = "right"); /* what it measures decides, not its name */
+    OK(c->on_train_begin(c->self, m));
+    OK(feed(c, m, 0, "right", 0.5, &stop));
+    OK(feed(c, m, 1, "right", 0.6, &stop));
+    ck_assert(!stop);
+    moru_callback_free(c);
     c = moru_early_stopping(.monitor = "val_accuracy");
     OK(c->on_train_begin(c->self, m));
     OK(feed(c, m, 0, "val_accuracy", 0.5, &stop));
@@ -563,6 +570,7 @@ START_TEST(test_label_out_of_range)
     moru_logs logs;
     FAILS(moru_fit(m, data), MORU_ERR_RANGE, "sample 41 has the label 3, the model's classes are 0 to 2");
     FAILS(moru_evaluate(m, data, &logs), MORU_ERR_RANGE, "sample 41 has the label 3");
+    FAILS(moru_fit(m, data, .validation_split = 0.2), MORU_ERR_RANGE, "sample 41 has the label 3");
     moru_model_free(m);
     moru_dataset_free(data);
 }
@@ -611,6 +619,11 @@ START_TEST(test_not_compiled)
     FAILS(moru_compile(m, .losses = {"mse", "mae"}), MORU_ERR_ARGUMENT, "1 outputs");
     FAILS(moru_compile(NULL, .loss = "mse"), MORU_ERR_ARGUMENT, "NULL");
     ck_assert_ptr_null(moru_model_optimizer(m));
+    OK(moru_compile(m, .loss = "mse"));
+    FAILS(moru_compile(m, .optimizer = moru_model_optimizer(m), .loss = "mae"), MORU_ERR_ARGUMENT, "belongs to the model");
+    OK(moru_fit(m, data));
+    FAILS(moru_fit(m, data, .validation_split = (double)NAN), MORU_ERR_ARGUMENT, "validation_split of nan");
+    OK(moru_fit(m, data, .batch_size = INT64_MAX));
     moru_model_free(m);
     moru_dataset_free(data);
 }
@@ -736,6 +749,7 @@ START_TEST(test_compile_config)
     }
     static const char *const bad[] = {"{}", "{\"loss\": 3}", "{\"loss\": [\"mse\"]}",
                                       "{\"loss\": \"mse\", \"metrics\": [3]}",
+                                      "{\"loss\": \"mse\", \"loss_weights\": [1.0, 0.0]}",
                                       "{\"loss\": \"mse\", \"optimizer\": {\"class_name\": \"Lamb\"}}", "[]"};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         moru_model *m = two_outputs();

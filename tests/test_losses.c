@@ -283,10 +283,23 @@ END_TEST
 
 START_TEST(test_metric_directions)
 {
-    ck_assert(moru_metric_goes_up("val_accuracy") && moru_metric_goes_up("acc") && moru_metric_goes_up("b_acc"));
-    ck_assert(!moru_metric_goes_up("val_loss") && !moru_metric_goes_up("mae"));
+    static const struct { const char *spec, *name; bool up; } metrics[] = {
+        {"accuracy", "accuracy", true}, {"acc", "acc", true}, {"top_k_categorical_accuracy(2, name=top2)", "top2", true},
+        {"mae", "mae", false}, {"root_mean_squared_error", "root_mean_squared_error", false}, {"huber", "huber", false},
+        {"{\"class_name\":\"MeanSquaredError\",\"config\":{\"name\":\"mine\"}}", "mine", false}};
     moru_arena arena = {NULL};
     moru_metric metric;
+    for (size_t k = 0; k < sizeof metrics / sizeof *metrics; k++) {
+        ck_assert_msg(moru_metric_parse(&arena, metrics[k].spec, "test", &metric) == MORU_OK, "%s", moru_last_error());
+        ck_assert_str_eq(metric.name, metrics[k].name);
+        ck_assert(moru_metric_goes_up(&metric) == metrics[k].up);
+        moru_metric again;
+        ck_assert_int_eq(moru_metric_parse(&arena, metric.spec, "test", &again), MORU_OK);
+        ck_assert_str_eq(again.name, metrics[k].name);
+    }
+    /* none of Keras's metrics: written as the loss it is */
+    ck_assert_int_eq(moru_metric_parse(&arena, "huber(0.5)", "test", &metric), MORU_OK);
+    ck_assert(strstr(metric.spec, "\"Huber\"") && strstr(metric.spec, "0.5") && strstr(metric.spec, "\"huber\""));
     ck_assert_int_eq(moru_metric_parse(&arena, "no_such_metric", "test", &metric), MORU_ERR_UNSUPPORTED);
     ck_assert_int_eq(moru_metric_parse(&arena, "top_k_categorical_accuracy(k=0)", "test", &metric), MORU_ERR_ARGUMENT);
     moru_arena_free(&arena);

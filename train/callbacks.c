@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "train/callbacks.h"
-#include "train/metrics.h"
+#include "train/training.h"
 
 double moru_logs_get(const moru_logs *logs, const char *name)
 {
@@ -32,12 +32,22 @@ moru_status moru_monitor_init(moru_monitor *monitor, const char *name, const cha
         return moru_fail(MORU_ERR_ARGUMENT, "%s: monitor must be the name of a logged value", where);
     strcpy(monitor->name, name);
     if (!mode || strcmp(mode, "auto") == 0)
-        monitor->upwards = moru_metric_goes_up(name);
+        monitor->automatic = true;
     else if (strcmp(mode, "max") == 0 || strcmp(mode, "min") == 0)
         monitor->upwards = mode[1] == 'a';
     else
         return moru_fail(MORU_ERR_ARGUMENT, "%s: mode must be auto, min or max, not %s", where, mode);
     return MORU_OK;
+}
+
+void moru_monitor_begin(moru_monitor *monitor, const moru_model *model)
+{
+    const moru_training *t = model->training;
+    for (int k = 0; monitor->automatic && t && k < 2 * t->n_logs; k++)
+        if (strcmp(t->log_names[k], monitor->name) == 0) {
+            const moru_metric *metric = moru_logged_metric(t, k);
+            monitor->upwards = metric && moru_metric_goes_up(metric);
+        }
 }
 
 moru_status moru_monitor_value(const moru_monitor *monitor, const moru_logs *logs, const char *where, double *value)

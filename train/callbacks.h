@@ -7,15 +7,18 @@
 
 typedef struct moru_monitor {
     char name[128];
+    bool automatic;        /* the metric decides upwards, when the training begins */
     bool upwards;          /* greater is better */
     double min_delta;
     double best;
     bool any;              /* there is a best */
 } moru_monitor;
 
-/* mode NULL or "auto": by the name. */
+/* mode NULL or "auto": by what is logged under the name. */
 moru_status moru_monitor_init(moru_monitor *monitor, const char *name, const char *mode, double min_delta,
                               const char *where);
+/* Before the first epoch: what the model logs is known. */
+void moru_monitor_begin(moru_monitor *monitor, const moru_model *model);
 /* Value of the epoch; an error that lists what is logged if it isn't there. */
 moru_status moru_monitor_value(const moru_monitor *monitor, const moru_logs *logs, const char *where, double *value);
 /* Whether value is better than the best; it is the best from then on. A NaN never is. */

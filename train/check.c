@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/tensor.h"
+#include "datasets/dataset.h"
 #include "kernels/kernels.h"
 #include "train/check.h"
 
@@ -208,7 +209,7 @@ static int64_t find_sample(const moru_training *t, const moru_dataset *data, con
         if (moru_dataset_read(data, &row, 1, batch.inputs, batch.targets) != MORU_OK)
             break;
         if (batch_has_fault(t, key, &batch, f))
-            found = row;
+            found = moru_dataset_row(data, row);
     }
     for (int k = 0; k < key->n_inputs; k++)
         free(batch.inputs[k]);

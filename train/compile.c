@@ -97,11 +97,11 @@ static moru_status make_slots(moru_training *t)
 
 static moru_status list_trained(moru_training *t)
 {
-    int n = t->n_trained = moru_trainable_weights(t->model, NULL, 0);
+    int n = t->n_trained = moru_model_weights(t->model, true, NULL, 0);
     moru_weight **weights = calloc((size_t)n + 1, sizeof *weights);
     t->trained = calloc((size_t)n + 1, sizeof *t->trained);
     if (weights && t->trained) {
-        moru_trainable_weights(t->model, weights, n);
+        moru_model_weights(t->model, true, weights, n);
         for (int i = 0; i < n; i++)
             t->trained[i].weight = weights[i];
     }
@@ -142,6 +142,9 @@ moru_status moru_compile_with(moru_model *model, const moru_compile_options *opt
     moru_training *t = NULL;
     moru_status status = !model ? moru_fail(MORU_ERR_ARGUMENT, "compile: the model is NULL")
                        : !optimizer ? MORU_ERR_MEMORY : check_model(model);
+    if (model && optimizer && optimizer == moru_model_optimizer(model)) /* it goes with what it was compiled for */
+        return moru_fail(MORU_ERR_ARGUMENT, "compile: the optimizer belongs to the model \"%s\" since it was compiled "
+                         "before; a new one is needed", moru_model_name(model));
     if (status == MORU_OK && !(t = calloc(1, sizeof *t)))
         status = moru_fail(MORU_ERR_MEMORY, "no memory to compile the model");
     if (status != MORU_OK) {

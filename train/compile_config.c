@@ -107,10 +107,16 @@ static moru_status read_losses(reading *r, json_t *loss)
     return MORU_OK;
 }
 
-static void read_weights(reading *r, json_t *weights)
+static moru_status read_weights(reading *r, json_t *weights)
 {
-    for (int k = 0; k < r->model->n_outputs && k < MORU_MAX_OUTPUTS; k++)
-        r->options.loss_weights[k] = json_number_value(json_is_number(weights) ? weights : item_of(r, weights, k));
+    for (int k = 0; k < r->model->n_outputs && k < MORU_MAX_OUTPUTS; k++) {
+        json_t *weight = json_is_number(weights) ? weights : item_of(r, weights, k);
+        r->options.loss_weights[k] = json_number_value(weight);
+        if (json_is_number(weight) && json_number_value(weight) == 0) /* to moru_compile() 0 means none is given */
+            return moru_fail(MORU_ERR_UNSUPPORTED, "%s: compile_config: the loss weight of output \"%s\" is 0, which isn't "
+                             "supported", r->where, moru_output_name(r->model, k));
+    }
+    return MORU_OK;
 }
 
 /* Lists may be nested, one for each output: every metric counts once. */
@@ -143,7 +149,7 @@ static moru_status read_config(reading *r, json_t *config)
 {
     json_t *optimizer = json_object_get(config, "optimizer");
     MORU_TRY(read_losses(r, json_object_get(config, "loss")));
-    read_weights(r, json_object_get(config, "loss_weights"));
+    MORU_TRY(read_weights(r, json_object_get(config, "loss_weights")));
     MORU_TRY(read_metrics(r, json_object_get(config, "metrics"), 0));
     MORU_TRY(read_metrics(r, json_object_get(config, "weighted_metrics"), 0));
     if (optimizer && !json_is_null(optimizer))

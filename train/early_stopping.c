@@ -71,6 +71,7 @@ static moru_status on_train_begin(void *self, moru_model *model)
         return moru_fail(e->status, "early stopping: its options are wrong: monitor must name a logged value, mode be "
                                     "auto, min or max");
     e->monitor = e->start;
+    moru_monitor_begin(&e->monitor, model);
     e->wait = 0;
     return e->options.restore_best_weights ? make_best(e, model) : MORU_OK;
 }

@@ -14,11 +14,10 @@ void moru_sums_add(moru_sums *sums, const moru_step *step, int64_t samples)
 
 void moru_sums_log(const moru_sums *sums, const moru_training *training, int first, moru_logs *logs)
 {
-    int n_losses = training->n_logs - training->n_outputs * training->n_metrics;
     for (int k = 0; k < training->n_logs && logs->n < MORU_MAX_LOGS; k++) {
         double mean = sums->samples > 0 ? sums->values[k] / (double)sums->samples : (double)NAN;
-        if (k >= n_losses)
-            mean = moru_metric_finish(&training->metrics[(k - n_losses) % training->n_metrics], mean);
+        if (moru_logged_metric(training, k))
+            mean = moru_metric_finish(moru_logged_metric(training, k), mean);
         logs->names[logs->n] = training->log_names[first + k];
         logs->values[logs->n++] = mean;
     }

@@ -17,6 +17,7 @@ typedef struct fitting {
     moru_step_key key;
     int epochs;
     int64_t batch_size, steps;    /* of an epoch */
+    bool partial;                 /* an epoch doesn't see all of the data */
     moru_logs logs;
     bool stop;
 } fitting;
@@ -61,8 +62,8 @@ static moru_status split(fitting *f, double share)
     if (f->options->validation)
         return moru_fail(MORU_ERR_ARGUMENT, "fit: validation and validation_split are both given");
     moru_dataset_describe(f->data, &info);
-    int64_t at = (int64_t)floor((double)info.size * (1 - share));
-    if (!(share > 0 && share < 1) || at < 1 || at >= info.size)
+    int64_t at = share > 0 && share < 1 ? (int64_t)floor((double)info.size * (1 - share)) : 0;
+    if (at < 1 || at >= info.size)
         return moru_fail(MORU_ERR_ARGUMENT, "fit: a validation_split of %g leaves nothing to train or to validate on, "
                                             "of %lld samples", share, (long long)info.size);
     MORU_TRY(moru_dataset_slice(&f->parts[0], f->data, 0, at));
@@ -80,8 +81,7 @@ static moru_status begin(fitting *f)
     f->batch_size = o->batch_size ? o->batch_size : 32;
     if (f->epochs < 1 || o->initial_epoch < 0 || f->batch_size < 1 || o->steps_per_epoch < 0)
         return moru_fail(MORU_ERR_ARGUMENT, "fit: epochs (%d) and batch_size (%lld) must be positive, initial_epoch "
-                                            "(%d) and "
-                         "steps_per_epoch (%lld) not negative", f->epochs, (long long)f->batch_size, o->initial_epoch,
+                                            "(%d) and steps_per_epoch (%lld) not negative", f->epochs, (long long)f->batch_size, o->initial_epoch,
                          (long long)o->steps_per_epoch);
     if (!f->data)
         return moru_fail(MORU_ERR_ARGUMENT, "fit: the data set is NULL");
@@ -94,8 +94,9 @@ static moru_status begin(fitting *f)
     if (f->validation)
         MORU_TRY(moru_check_dataset(f->training, f->validation, &(moru_step_key){.kind = MORU_STEP_EVALUATE}));
     moru_dataset_describe(f->data, &info);
-    f->steps = (info.size + f->batch_size - 1) / f->batch_size;
-    if (o->steps_per_epoch > 0 && o->steps_per_epoch < f->steps)
+    f->steps = info.size / f->batch_size + (info.size % f->batch_size != 0);
+    f->partial = o->steps_per_epoch > 0 && o->steps_per_epoch < f->steps;
+    if (f->partial)
         f->steps = o->steps_per_epoch;
     f->training->seed = o->seed;
     return moru_loader_new(&f->loader, f->data, &(moru_loader_options){
@@ -127,14 +128,14 @@ static moru_status in_place(const fitting *f, moru_status status)
     return moru_fail_in(status, where);
 }
 
-/* Every sample is looked at once: in the first epoch, before it can spoil a weight. */
+/* Every sample is looked at before it can spoil a weight: in the first epoch, if that sees all of them. */
 static moru_status run_batch(fitting *f, const moru_batch *batch, moru_step **step)
 {
     moru_step_data data;
-    bool first = f->logs.epoch == f->options->initial_epoch;
+    bool fresh = f->partial || f->logs.epoch == f->options->initial_epoch;
     moru_step_set_batch(&f->key, batch->size);
     moru_step_data_of(batch, &data);
-    if (first && !f->options->no_nan_check)
+    if (fresh && !f->options->no_nan_check)
         MORU_TRY(moru_check_values(f->training, f->data, &f->key, batch));
     MORU_TRY(moru_step_get(f->training, &f->key, step));
     f->logs.learning_rate = moru_optimizer_learning_rate(f->training->optimizer, f->training->iteration);

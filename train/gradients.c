@@ -8,7 +8,7 @@
 
 int moru_model_gradient_count(const moru_model *model)
 {
-    return model ? moru_trainable_weights(model, NULL, 0) : 0;
+    return model ? moru_model_weights(model, true, NULL, 0) : 0;
 }
 
 typedef struct work {
@@ -97,7 +97,7 @@ moru_status moru_model_gradients(moru_model *model, moru_tensor *const *inputs, 
         return moru_fail(moru_model_status(model), "%s", moru_model_error(model));
     work w = {.model = model, .trace = {.training = training, .noiseless = true}};
     MORU_TRY(moru_check_tensors(model, inputs, targets, model->n_outputs, &w.key, &w.data));
-    w.n = moru_trainable_weights(model, NULL, 0);
+    w.n = moru_model_weights(model, true, NULL, 0);
     w.graph = moru_graph_new();
     w.weights = calloc((size_t)w.n + 1, sizeof *w.weights);
     w.params = calloc((size_t)w.n + 1, sizeof *w.params);
@@ -107,7 +107,7 @@ moru_status moru_model_gradients(moru_model *model, moru_tensor *const *inputs, 
     moru_status status = w.graph && w.weights && w.params && w.results
         ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "no memory for the model's gradients");
     if (status == MORU_OK) {
-        moru_trainable_weights(model, w.weights, w.n);
+        moru_model_weights(model, true, w.weights, w.n);
         status = build(&w, loss_spec);
     }
     if (status == MORU_OK)

@@ -200,7 +200,9 @@ static moru_node *categorical_crossentropy(const loss_options *o, moru_node *t, 
     moru_pair pair = moru_pair_equal(t, logits ? logits : p, name);
     moru_node *target = pair.target;
     int64_t classes = last_size(pair.prediction);
-    if (o->label_smoothing > 0 && classes > 0)
+    if (o->label_smoothing > 0 && classes < 1)
+        return moru_graph_fail(t->graph, MORU_ERR_SHAPE, "%s: label_smoothing needs a known number of classes", name);
+    if (o->label_smoothing > 0)
         target = moru_add_scalar(moru_mul_scalar(target, 1 - o->label_smoothing), o->label_smoothing / (double)classes);
     if (logits)
         return moru_cross_entropy(pair.prediction, target);

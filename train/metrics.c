@@ -1,5 +1,6 @@
 /* Metrics, of targets t and predictions p. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "train/metrics.h"
@@ -128,7 +129,30 @@ static const char *name_of(moru_arena *arena, const moru_metric *metric, const c
     if (metric->class_ && o->name)
         return o->name;
     const moru_class *class_ = metric->class_ ? metric->class_ : metric->loss.class_;
-    return moru_arena_strdup(arena, strpbrk(spec, "({") ? class_->alias : spec);
+    json_t *json = metric->class_ ? NULL : json_loads(spec, 0, NULL); /* a loss's fields hold no name */
+    const char *own = json_string_value(json_object_get(json_object_get(json, "config"), "name"));
+    const char *name = moru_arena_strdup(arena, own ? own : strpbrk(spec, "({") ? class_->alias : spec);
+    json_decref(json);
+    return name;
+}
+
+/* Names of losses that are none of Keras's metrics, and losses with arguments, are written as objects of that name. */
+static const char *loss_spec(moru_arena *arena, const moru_metric *metric, const char *spec)
+{
+    static const char *const losses_only[] = {"huber", "log_cosh", "logcosh", "kld", "KLD"};
+    bool object = strchr(spec, '(') != NULL;
+    for (size_t k = 0; k < sizeof losses_only / sizeof *losses_only; k++)
+        object |= strcmp(spec, losses_only[k]) == 0;
+    if (!object)
+        return moru_arena_strdup(arena, spec);
+    json_t *json = moru_class_to_json(metric->loss.class_, metric->loss.options);
+    char *text = NULL;
+    if (json_object_set_new(json_object_get(json, "config"), "name", json_string(metric->name)) == 0)
+        text = json_dumps(json, JSON_COMPACT);
+    const char *kept = text ? moru_arena_strdup(arena, text) : NULL;
+    free(text);
+    json_decref(json);
+    return kept;
 }
 
 moru_status moru_metric_parse(moru_arena *arena, const char *spec, const char *where, moru_metric *metric)
@@ -146,13 +170,16 @@ moru_status moru_metric_parse(moru_arena *arena, const char *spec, const char *w
             return moru_fail(MORU_ERR_ARGUMENT, "%s: k must be positive", where);
         metric->spec = moru_arena_strdup(arena, normal);
     } else if (moru_loss_parse(arena, spec, where, &metric->loss) == MORU_OK) {
-        metric->spec = strpbrk(spec, "({") ? metric->loss.spec : moru_arena_strdup(arena, spec);
+        if (spec[0] == '{')
+            metric->spec = metric->loss.spec;
     } else {
         return moru_fail(MORU_ERR_UNSUPPORTED, "%s: the metric \"%.80s\" isn't known: accuracy, binary_accuracy, "
                          "categorical_accuracy, sparse_categorical_accuracy, top_k_categorical_accuracy, "
                          "sparse_top_k_categorical_accuracy, root_mean_squared_error, or a loss", where, spec);
     }
     metric->name = name_of(arena, metric, spec);
+    if (metric->name && !metric->spec)
+        metric->spec = loss_spec(arena, metric, spec);
     return metric->name && metric->spec ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
 }
 
@@ -182,8 +209,7 @@ double moru_metric_finish(const moru_metric *metric, double mean)
     return metric->class_ == &root_mean_squared_error_class ? sqrt(mean) : mean;
 }
 
-bool moru_metric_goes_up(const char *name)
+bool moru_metric_goes_up(const moru_metric *metric)
 {
-    size_t n = strlen(name);
-    return strstr(name, "accuracy") || (n >= 3 && strcmp(name + n - 3, "acc") == 0);
+    return !metric->loss.class_ && metric->class_ != &root_mean_squared_error_class;
 }

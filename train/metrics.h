@@ -18,7 +18,7 @@ moru_status moru_metric_parse(moru_arena *arena, const char *spec, const char *w
 moru_node *moru_metric_apply(const moru_metric *metric, moru_node *target, moru_node *prediction);
 /* What is reported for a mean over all samples (the root, for a root mean square). */
 double moru_metric_finish(const moru_metric *metric, double mean);
-/* Whether a greater value of the log of this name ("val_accuracy") is better. */
-bool moru_metric_goes_up(const char *name);
+/* Whether a greater value is better. */
+bool moru_metric_goes_up(const moru_metric *metric);
 
 #endif

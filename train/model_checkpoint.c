@@ -18,10 +18,10 @@ typedef struct checkpoint {
 static moru_status on_train_begin(void *self, moru_model *model)
 {
     checkpoint *c = self;
-    (void)model;
     if (c->status != MORU_OK)
         return moru_fail(c->status, "checkpoint: its options are wrong: it needs a path, and mode must be auto, min "
                                     "or max");
+    moru_monitor_begin(&c->monitor, model);
     return MORU_OK;
 }
 

@@ -51,19 +51,10 @@ moru_optimizer *moru_model_optimizer(moru_model *model)
     return model && model->training ? model->training->optimizer : NULL;
 }
 
-int moru_trainable_weights(const moru_model *model, moru_weight **weights, int capacity)
+const moru_metric *moru_logged_metric(const moru_training *training, int k)
 {
-    moru_layer **order = calloc((size_t)model->n_layers + 1, sizeof *order);
-    int n = 0, n_layers = order ? moru_model_keras_order(model, order) : 0;
-    for (int i = 0; i < n_layers; i++)
-        for (int k = 0; order[i]->trainable && k < order[i]->n_weights; k++)
-            if (order[i]->weights[k].trainable) {
-                if (n < capacity)
-                    weights[n] = &order[i]->weights[k];
-                n++;
-            }
-    free(order);
-    return n;
+    int n_losses = training->n_logs - training->n_outputs * training->n_metrics, place = k % training->n_logs;
+    return place < n_losses ? NULL : &training->metrics[(place - n_losses) % training->n_metrics];
 }
 
 const char *moru_output_name(const moru_model *model, int k)

@@ -48,8 +48,8 @@ moru_training *moru_training_of(moru_model *model);
 /* The compiled model's training, or MORU_ERR_STATE. */
 moru_status moru_training_get(moru_model *model, const char *what, moru_training **training);
 void moru_training_free(moru_training *training);
-/* Lists the trainable weights of trainable layers in Keras's order (capacity 0: only counts them). */
-int moru_trainable_weights(const moru_model *model, moru_weight **weights, int capacity);
+/* The metric whose mean log_names[k] names, without "val_" or with; NULL: a loss. */
+const moru_metric *moru_logged_metric(const moru_training *training, int k);
 /* Name of output k: of the layer that makes it. */
 const char *moru_output_name(const moru_model *model, int k);
 
