@@ -113,8 +113,8 @@ static moru_status read_weights(reading *r, json_t *weights)
         json_t *weight = json_is_number(weights) ? weights : item_of(r, weights, k);
         r->options.loss_weights[k] = json_number_value(weight);
         if (json_is_number(weight) && json_number_value(weight) == 0) /* to moru_compile() 0 means none is given */
-            return moru_fail(MORU_ERR_UNSUPPORTED, "%s: compile_config: the loss weight of output \"%s\" is 0, which isn't "
-                             "supported", r->where, moru_output_name(r->model, k));
+            return moru_fail(MORU_ERR_UNSUPPORTED, "%s: compile_config: a loss weight of 0, that of output \"%s\", "
+                             "isn't supported", r->where, moru_output_name(r->model, k));
     }
     return MORU_OK;
 }

@@ -81,8 +81,8 @@ static moru_status begin(fitting *f)
     f->batch_size = o->batch_size ? o->batch_size : 32;
     if (f->epochs < 1 || o->initial_epoch < 0 || f->batch_size < 1 || o->steps_per_epoch < 0)
         return moru_fail(MORU_ERR_ARGUMENT, "fit: epochs (%d) and batch_size (%lld) must be positive, initial_epoch "
-                                            "(%d) and steps_per_epoch (%lld) not negative", f->epochs, (long long)f->batch_size, o->initial_epoch,
-                         (long long)o->steps_per_epoch);
+                                            "(%d) and steps_per_epoch (%lld) not negative", f->epochs,
+                         (long long)f->batch_size, o->initial_epoch, (long long)o->steps_per_epoch);
     if (!f->data)
         return moru_fail(MORU_ERR_ARGUMENT, "fit: the data set is NULL");
     f->validation = o->validation;

@@ -2,8 +2,8 @@
 #include "core/status.h"
 #include "train/check.h"
 
-moru_status moru_model_program(moru_model *model, bool training, moru_tensor *const *inputs, moru_tensor *const *targets,
-                               moru_program **program)
+moru_status moru_model_program(moru_model *model, bool training, moru_tensor *const *inputs,
+                               moru_tensor *const *targets, moru_program **program)
 {
     moru_step_key key = {.kind = training ? MORU_STEP_TRAIN : MORU_STEP_PREDICT};
     moru_step_data data;
