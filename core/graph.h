@@ -49,6 +49,9 @@ struct moru_graph {
     char error[1024];
 };
 
+/* Bit i of one of an op's sets of inputs. The last bit stands for all inputs from there on. */
+static inline bool moru_op_bit(uint32_t set, int i) { return set >> (i < 31 ? i : 31) & 1; }
+
 /* True for the value of a failed builder. */
 bool moru_node_failed(const moru_node *node);
 /* Keeps the graph's first error: "<op> "<name>": <message>"; returns the inert node. */

@@ -16,7 +16,7 @@ static bool foldable(const moru_call *call)
     if (moru_tensor_bytes(call->outputs[0]->dtype, &call->outputs[0]->shape, &size, &bytes) != MORU_OK || bytes > FOLD_LIMIT)
         return false;
     for (int i = 0; i < call->n_inputs; i++)
-        if (call->inputs[i]->call->op != &moru_op_constant && !(call->op->shape_only >> i & 1))
+        if (call->inputs[i]->call->op != &moru_op_constant && !moru_op_bit(call->op->shape_only, i))
             return false;
     return true;
 }

@@ -12,6 +12,7 @@ typedef struct lowering {
     const moru_graph *from;
     moru_node **map;      /* by node id of from */
     int64_t *sizes;       /* of each symbol; -1: not known */
+    int64_t bytes;        /* of all values, so that no sum of later passes overflows */
 } lowering;
 
 /* Learns the sizes of symbols from the shape given for input k. */
@@ -56,6 +57,17 @@ static moru_status concrete_shape(const lowering *l, const moru_node *node, moru
     return MORU_OK;
 }
 
+/* Adds the bytes of a value; all together have to stay far below what can be counted. */
+static moru_status count_bytes(lowering *l, const moru_node *node)
+{
+    int64_t size, bytes;
+    MORU_TRY(moru_tensor_bytes(node->dtype, &node->shape, &size, &bytes));
+    if (!moru_add_ok(l->bytes, bytes, &l->bytes) || l->bytes > INT64_MAX / 8)
+        return moru_fail(MORU_ERR_MEMORY, "%s \"%s\": the program's values are more bytes than can be counted",
+                         node->call->op->name, node->call->name);
+    return MORU_OK;
+}
+
 static moru_status lower_leaf(lowering *l, const moru_call *call)
 {
     moru_node *node = call->outputs[0], *copy;
@@ -76,7 +88,7 @@ static moru_status lower_leaf(lowering *l, const moru_call *call)
         copy = moru_constant(l->c->graph, node->dtype, shape, call->tensor->data);
     }
     l->map[node->id] = copy;
-    return MORU_OK;
+    return moru_node_failed(copy) ? MORU_OK : count_bytes(l, copy); /* a failure is kept in the graph */
 }
 
 static moru_status lower_call(lowering *l, const moru_call *call)
@@ -96,8 +108,7 @@ static moru_status lower_call(lowering *l, const moru_call *call)
         free(inputs);
         for (int k = 0; k < call->n_outputs && graph->status == MORU_OK; k++) {
             moru_node *copy = first->call->outputs[k];
-            int64_t size, bytes;
-            MORU_TRY(moru_tensor_bytes(copy->dtype, &copy->shape, &size, &bytes));
+            MORU_TRY(count_bytes(l, copy));
             l->map[call->outputs[k]->id] = copy;
         }
     }
@@ -163,7 +174,7 @@ moru_status moru_pass_lower(moru_compilation *c)
 {
     const moru_graph *from = c->n_outputs ? c->options->outputs[0]->graph : c->options->update_values[0]->graph;
     lowering l = {c, from, calloc((size_t)from->n_nodes + 1, sizeof(moru_node *)),
-                  malloc(((size_t)from->n_symbols + 1) * sizeof(int64_t))};
+                  malloc(((size_t)from->n_symbols + 1) * sizeof(int64_t)), 0};
     bool *needed = mark(from, c->options);
     moru_status status = l.map && l.sizes && needed ? lower(&l, needed)
                                                     : moru_fail(MORU_ERR_MEMORY, "no memory to compile a program");

@@ -67,7 +67,7 @@ static bool can_take(const planning *p, const moru_call *call, int i, int output
     const moru_compilation *c = p->c;
     const moru_node *in = call->inputs[i], *out = call->outputs[output];
     int32_t b = c->buffer_of[in->id];
-    if (b < 0 || c->buffers[b].fixed || c->buffers[b].input || (call->op->shape_only >> i & 1))
+    if (b < 0 || c->buffers[b].fixed || c->buffers[b].input || moru_op_bit(call->op->shape_only, i))
         return false;
     int64_t in_size = 0, out_size = -1; /* in elements: buffers of different sizes may round to the same bytes */
     moru_shape_size(&in->shape, &in_size);
@@ -88,7 +88,7 @@ static bool can_take(const planning *p, const moru_call *call, int i, int output
 
 static bool marked_in_place(const moru_op_def *op, int i, int output)
 {
-    return (output == 0 && (op->in_place >> i & 1)) || (i == output && (uint32_t)output < op->in_place_pairs);
+    return (output == 0 && moru_op_bit(op->in_place, i)) || (i == output && (uint32_t)output < op->in_place_pairs);
 }
 
 /* The variable that output becomes and may be written into at once, or NULL: all reads of the old value come before, or
@@ -121,8 +121,9 @@ static void plan_output(planning *p, const moru_call *call, int k, int32_t t)
 {
     moru_compilation *c = p->c;
     int32_t *buffer = &c->buffer_of[call->outputs[k]->id];
-    const moru_node *target = update_target(p, call, k, t);
-    if (k == 0 && (call->op->flags & MORU_OP_ALIAS)) {
+    bool alias = k == 0 && (call->op->flags & MORU_OP_ALIAS);
+    const moru_node *target = alias ? NULL : update_target(p, call, k, t);
+    if (alias) {
         *buffer = c->buffer_of[call->inputs[0]->id];
     } else if (target) {
         *buffer = c->buffer_of[target->id];
@@ -147,12 +148,12 @@ static void plan_output(planning *p, const moru_call *call, int k, int32_t t)
         c->buffers[*buffer].last = last;
 }
 
-static moru_status plan_workspace(planning *p, int32_t t)
+static moru_status plan_workspace(planning *p, int32_t t, int64_t *scratch)
 {
     moru_compilation *c = p->c;
     const moru_call *call = c->order[t];
     size_t bytes = moru_call_workspace(call, c->threads);
-    if (bytes > SIZE_MAX / 4)
+    if (bytes > SIZE_MAX / 64 || !moru_add_ok(*scratch, (int64_t)bytes, scratch) || *scratch > INT64_MAX / 8)
         return moru_fail(MORU_ERR_MEMORY, "%s \"%s\": its scratch memory can't be had", call->op->name, call->name);
     c->workspace[t] = bytes == 0 ? -1
                                  : new_buffer(c, ((int64_t)bytes + MORU_ALIGNMENT - 1) / MORU_ALIGNMENT * MORU_ALIGNMENT, t);
@@ -237,6 +238,7 @@ moru_status moru_pass_plan(moru_compilation *c)
     c->workspace = malloc(((size_t)c->n_order + 1) * sizeof *c->workspace);
     planning p = {c, malloc(n_nodes * sizeof(int32_t)), malloc(n_buffers * sizeof(int32_t)), calloc(n_buffers, sizeof(bool))};
     moru_status status = MORU_OK;
+    int64_t scratch = 0; /* of all calls, so that no sum overflows */
     if (c->buffers && c->buffer_of && c->workspace && p.last_use && p.buffer_last && p.lent) {
         find_last_uses(&p);
         memset(p.buffer_last, -1, n_buffers * sizeof(int32_t));
@@ -247,7 +249,7 @@ moru_status moru_pass_plan(moru_compilation *c)
         for (int32_t t = 0; t < c->n_order && status == MORU_OK; t++) {
             for (int k = 0; k < c->order[t]->n_outputs; k++)
                 plan_output(&p, c->order[t], k, t);
-            status = plan_workspace(&p, t);
+            status = plan_workspace(&p, t, &scratch);
         }
         if (status == MORU_OK)
             status = place_buffers(c);

@@ -53,7 +53,7 @@ bool moru_program_call_at(const moru_program *p, int k, moru_program_call *row)
     *row = (moru_program_call){.op = call->op->name, .name = call->name, .shape = call->outputs[0]->shape,
                                .seconds = p->seconds[k], .flops = moru_call_flops(call)};
     for (int i = 0; i < call->n_inputs; i++)
-        if (!(call->op->shape_only >> i & 1))
+        if (!moru_op_bit(call->op->shape_only, i))
             row->bytes += tensor_bytes(call->inputs[i]);
     for (int i = 0; i < call->n_outputs; i++)
         row->bytes += tensor_bytes(call->outputs[i]);

@@ -39,7 +39,7 @@ char *moru_shape_print(const moru_shape *shape, char *text, size_t size)
     if (size == 0)
         return text;
     text[0] = '\0';
-    for (int i = -1; i < shape->rank; i++) {
+    for (int i = -1; i < shape->rank && i < MORU_MAX_RANK; i++) { /* a rank may come unchecked from a caller */
         int n;
         if (i < 0)
             n = snprintf(text, size, "[");

@@ -71,9 +71,9 @@ typedef struct moru_op_def {
     int n_outputs;
     uint32_t flags;
     size_t attr_size;                /**< bytes of the op's attribute struct, plain data without pointers */
-    uint32_t in_place;               /**< bit i: output 0 may lie in the storage of input i (same size) */
+    uint32_t in_place;               /**< bit i: output 0 may lie in the storage of input i (same size); bit 31: 31 and on */
     uint32_t in_place_pairs;         /**< nonzero: output k may lie in the storage of input k, for k < this number */
-    uint32_t shape_only;             /**< bit i: of input i only the shape is read */
+    uint32_t shape_only;             /**< bit i: of input i only the shape is read; bit 31: of input 31 and on */
     int unary_kernel, binary_kernel; /**< 1 + index in kernels/elementwise.def; 0: not fusable */
     int activation;                  /**< 1 + unary kernel index if usable as an epilogue's activation */
     size_t epilogue;                 /**< 1 + offset of a moru_epilogue in attrs; 0: has none */
