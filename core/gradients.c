@@ -33,7 +33,7 @@ static void mark_reached(backward *b, moru_node *const *xs, int n)
     for (int32_t id = 0; id < b->n_nodes; id++) {
         moru_node *node = b->graph->nodes[id];
         for (int i = 0; !b->reached[id] && i < node->call->n_inputs; i++)
-            if (b->reached[node->call->inputs[i]->id] && !(node->call->op->shape_only >> i & 1))
+            if (b->reached[node->call->inputs[i]->id] && !moru_op_bit(node->call->op->shape_only, i))
                 b->reached[id] = true;
         if (node->dtype != MORU_REAL)
             b->reached[id] = false;
@@ -59,7 +59,7 @@ static moru_status step_back(backward *b, moru_call *call, moru_node *const *xs,
         }
     for (int i = 0; i < call->n_inputs; i++) {
         b->inputs_dx[i] = NULL;
-        b->wanted[i] = b->reached[call->inputs[i]->id] && !(call->op->shape_only >> i & 1);
+        b->wanted[i] = b->reached[call->inputs[i]->id] && !moru_op_bit(call->op->shape_only, i);
         any_wanted |= b->wanted[i];
     }
     if (!any_dy || !any_wanted)
@@ -119,9 +119,12 @@ static moru_status gradients(moru_node *const *ys, moru_node *const *dys, int n_
         return moru_fail(MORU_ERR_ARGUMENT, "gradients: there is nothing to differentiate");
     if (graph->status != MORU_OK)
         return moru_fail(graph->status, "%s", graph->error);
-    for (int k = 0; k < n_ys; k++)
+    for (int k = 0; k < n_ys; k++) {
         if (ys[k])
             MORU_TRY(check_arguments(graph, &ys[k], 1, "value"));
+        if (ys[k] && dys && dys[k])
+            MORU_TRY(check_arguments(graph, &dys[k], 1, "weight of value"));
+    }
     MORU_TRY(check_arguments(graph, xs, n_xs, "variable"));
     for (int i = 0; i < n_xs; i++)
         if (xs[i]->dtype != MORU_REAL)
@@ -165,13 +168,24 @@ void moru_vjp_through(const moru_vjp *v, moru_node *const *ys)
     moru_node *used[16];
     for (int k = 0; k < v->n_outputs; k++)
         used[k] = v->dy[k] ? ys[k] : NULL;
-    for (int i = 0; i < v->n_inputs && n < 16; i++)
-        if (v->inputs[i]->dtype == MORU_REAL) { /* all are targets, so that the walk stops at each */
-            place[n] = i;
-            xs[n++] = v->inputs[i];
+    for (int i = 0; i < v->n_inputs; i++) {
+        bool again = false; /* a value's gradient is that of all its places in ys: one place gets it */
+        for (int j = 0; j < n; j++)
+            again |= xs[j] == v->inputs[i];
+        if (v->inputs[i]->dtype != MORU_REAL || again)
+            continue;
+        if (n == 16) {
+            moru_graph_fail(v->graph, MORU_ERR_UNSUPPORTED, "a gradient through an expression of more than 16 inputs");
+            return;
         }
-    if (gradients(used, dys, v->n_outputs, xs, n, true, grads) != MORU_OK)
+        place[n] = i; /* all are targets, so that the walk stops at each */
+        xs[n++] = v->inputs[i];
+    }
+    moru_status status = gradients(used, dys, v->n_outputs, xs, n, true, grads);
+    if (status != MORU_OK) {
+        moru_graph_fail(v->graph, status, "%s", moru_last_error());
         return;
+    }
     for (int i = 0; i < n; i++)
         if (v->wanted[place[i]])
             v->dx[place[i]] = grads[i];
