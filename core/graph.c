@@ -222,8 +222,13 @@ moru_node *moru_graph_call(moru_graph *graph, const moru_op_def *op, moru_node *
     if (bad)
         return bad;
     static const uint64_t none[32]; /* zeros for ops called without attributes */
-    if (!attrs && attr_size <= sizeof none)
-        attrs = none;
+    if (!attrs)
+        attrs = attr_size <= sizeof none ? none : moru_arena_alloc(&graph->arena, attr_size);
+    if (!attrs)
+        return out_of_memory(graph);
+    if (op->n_outputs < 1 || op->n_outputs > MAX_OUTPUTS)
+        return moru_graph_fail(graph, MORU_ERR_ARGUMENT, "%s: %d outputs, 1 to %d are possible", op->name,
+                               op->n_outputs, MAX_OUTPUTS);
     moru_shape few_shapes[FEW], *in_shapes = few_shapes, out_shapes[MAX_OUTPUTS];
     moru_dtype few_dtypes[FEW], *in_dtypes = few_dtypes, out_dtypes[MAX_OUTPUTS];
     if (n > FEW) {
@@ -386,7 +391,8 @@ moru_status moru_register_op(moru_graph *graph, const moru_op_def *op)
     if (!op->vjp == !(op->flags & MORU_OP_NO_GRADIENT))
         return moru_fail(MORU_ERR_ARGUMENT, "op \"%s\": it needs either a vjp or MORU_OP_NO_GRADIENT", op->name);
     if (op->n_outputs < 1 || op->n_outputs > MAX_OUTPUTS || op->min_inputs < 0
-        || (op->max_inputs >= 0 && op->max_inputs < op->min_inputs))
+        || (op->max_inputs >= 0 && op->max_inputs < op->min_inputs)
+        || ((op->flags & (MORU_OP_ALIAS | MORU_OP_RESIZE)) && op->min_inputs < 1))
         return moru_fail(MORU_ERR_ARGUMENT, "op \"%s\": the numbers of inputs and outputs make no sense", op->name);
     const moru_op_def **fresh = realloc(graph->registered, (size_t)(graph->n_registered + 1) * sizeof *fresh);
     if (!fresh)

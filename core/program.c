@@ -36,6 +36,11 @@ static moru_status check_options(const moru_program_options *o)
         if (o->inputs[i]->call->op != &moru_op_placeholder)
             return moru_fail(MORU_ERR_ARGUMENT, "program: input %d, \"%s\", isn't a placeholder", i,
                              moru_node_name(o->inputs[i]));
+    for (int i = 0; i < o->n_inputs; i++)
+        for (int j = 0; j < i; j++)
+            if (o->inputs[i] == o->inputs[j])
+                return moru_fail(MORU_ERR_ARGUMENT, "program: inputs %d and %d are both \"%s\"", j, i,
+                                 moru_node_name(o->inputs[i]));
     return MORU_OK;
 }
 
