@@ -124,7 +124,7 @@ static moru_status run_batch_norm(const moru_run *run)
 
 const moru_op_def moru_op_batch_norm = {
     .name = "batch_norm", .formula = "y = (x - mean)/sqrt(variance + epsilon) gamma + beta, each by channel",
-    .min_inputs = 1, .max_inputs = 3, .n_outputs = 3, .attr_size = sizeof(moru_batch_norm_attrs),
+    .min_inputs = 1, .max_inputs = 3, .n_outputs = 3, .attr_size = sizeof(moru_batch_norm_attrs), .in_place = 1,
     .infer = infer_batch_norm, .vjp = vjp_batch_norm, .workspace = workspace_batch_norm, .run = run_batch_norm,
     .print = moru_batch_norm_print,
 };
@@ -168,8 +168,8 @@ static moru_status run_inference(const moru_run *run)
 const moru_op_def moru_op_batch_norm_inference = {
     .name = "batch_norm_inference",
     .formula = "y = (x - mean)/sqrt(variance + epsilon) gamma + beta with given mean and variance", .min_inputs = 3,
-    .max_inputs = 5, .n_outputs = 1, .attr_size = sizeof(moru_batch_norm_attrs), .infer = infer_inference,
-    .vjp = vjp_inference, .run = run_inference, .print = moru_batch_norm_print,
+    .max_inputs = 5, .n_outputs = 1, .attr_size = sizeof(moru_batch_norm_attrs), .in_place = 1,
+    .infer = infer_inference, .vjp = vjp_inference, .run = run_inference, .print = moru_batch_norm_print,
 };
 
 static moru_node *normalize(const moru_op_def *op, moru_node *x, moru_node *gamma, moru_node *beta, moru_node *mean,

@@ -62,7 +62,7 @@ const moru_op_def moru_op_batch_norm_grad = {
     .name = "batch_norm_grad",
     .formula = "dx = gamma/sqrt(variance + epsilon) (dy - mean(dy) - n mean(dy n)), dgamma = sum(dy n), "
                "dbeta = sum(dy), n = (x - mean)/sqrt(variance + epsilon)",
-    .min_inputs = 4, .max_inputs = 5, .n_outputs = 3, .attr_size = sizeof(moru_batch_norm_attrs),
+    .min_inputs = 4, .max_inputs = 5, .n_outputs = 3, .attr_size = sizeof(moru_batch_norm_attrs), .in_place = 1,
     .infer = infer_batch_norm_grad, .vjp = vjp_batch_norm_grad, .workspace = workspace_batch_norm_grad,
     .run = run_batch_norm_grad, .print = moru_batch_norm_print,
 };

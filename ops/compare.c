@@ -69,7 +69,7 @@ static moru_status run_compare(const moru_run *run, int kernel)
     } \
     const moru_op_def moru_op_##op = { \
         .name = #op, .formula = text, .min_inputs = 2, .max_inputs = 2, .n_outputs = 1, \
-        .flags = MORU_OP_ELEMENTWISE | (more), .in_place = sizeof(moru_real) == sizeof(int32_t) ? 3 : 0, \
+        .flags = MORU_OP_ELEMENTWISE | (more), .in_place = 3, \
         .binary_kernel = 1 + MORU_BINARY_##op, .infer = infer_compare, .vjp = moru_vjp_none, .run = run_##op}; \
     BUILDER(op)
 

@@ -51,7 +51,7 @@ static void print_dropout(const void *attrs, char *text, size_t size)
 
 const moru_op_def moru_op_dropout = {
     .name = "dropout", .formula = "y = x keep/(1 - rate), keep being 0 with probability rate, else 1", .min_inputs = 1,
-    .max_inputs = 1, .n_outputs = 1, .flags = MORU_OP_RANDOM, .attr_size = sizeof(dropout_attrs),
+    .max_inputs = 1, .n_outputs = 1, .flags = MORU_OP_RANDOM, .attr_size = sizeof(dropout_attrs), .in_place = 1,
     .infer = infer_dropout, .vjp = vjp_dropout, .run = run_dropout, .print = print_dropout,
 };
 

@@ -4,6 +4,7 @@
 #include "core/status.h"
 #include "kernels/kernels.h"
 #include "ops/elementwise.h"
+#include "ops/shape_rules.h"
 
 /* ---- cross entropy with integer labels: loss = -log softmax(z)[label] ---- */
 
@@ -84,7 +85,7 @@ static moru_status infer_sparse_grad(const moru_infer *in, moru_shape *shapes, m
 {
     char td[MORU_SHAPE_TEXT], tl[MORU_SHAPE_TEXT];
     MORU_TRY(check_labels(in, 1));
-    if (in->dtypes[0] != MORU_REAL || in->shapes[0].rank != in->shapes[2].rank)
+    if (in->dtypes[0] != MORU_REAL || !moru_rule_same(&in->shapes[0], &in->shapes[2]))
         return moru_op_error(MORU_ERR_SHAPE, "dloss %s %s and labels %s: dloss has to be real, of the labels' shape",
                              moru_dtype_name(in->dtypes[0]), moru_shape_print(&in->shapes[0], td, sizeof td),
                              moru_shape_print(&in->shapes[2], tl, sizeof tl));
@@ -119,7 +120,7 @@ static void vjp_sparse_grad(const moru_vjp *v)
 
 const moru_op_def moru_op_sparse_cross_entropy_grad = {
     .name = "sparse_cross_entropy_grad", .formula = "dz = dloss (softmax(z) - onehot(label))", .min_inputs = 3,
-    .max_inputs = 3, .n_outputs = 1, .infer = infer_sparse_grad, .vjp = vjp_sparse_grad, .run = run_sparse_grad,
+    .max_inputs = 3, .n_outputs = 1, .in_place = 2, .infer = infer_sparse_grad, .vjp = vjp_sparse_grad, .run = run_sparse_grad,
 };
 
 /* ---- binary cross entropy from logits ---- */

@@ -71,12 +71,12 @@ static moru_node *sum_along(const moru_vjp *v, moru_node *x)
     } \
     const moru_op_def moru_op_##op = { \
         .name = #op, .formula = formula_forward, .min_inputs = 1, .max_inputs = 1, .n_outputs = 1, \
-        .attr_size = sizeof(softmax_attrs), .infer = infer_softmax, .vjp = vjp_##op, .run = run_##op, \
+        .attr_size = sizeof(softmax_attrs), .in_place = 1, .infer = infer_softmax, .vjp = vjp_##op, .run = run_##op, \
         .print = print_axis}; \
     const moru_op_def moru_op_##op##_grad = { \
         .name = #op "_grad", .formula = formula_backward, .min_inputs = 2, .max_inputs = 2, .n_outputs = 1, \
-        .attr_size = sizeof(softmax_attrs), .infer = infer_softmax_grad, .vjp = vjp_##op##_grad, \
-        .run = run_##op##_grad, .print = print_axis}; \
+        .attr_size = sizeof(softmax_attrs), .in_place = 3, .infer = infer_softmax_grad, \
+        .vjp = vjp_##op##_grad, .run = run_##op##_grad, .print = print_axis}; \
     moru_node *moru_##op(moru_node *x, int axis) \
     { \
         return moru_call_1(&moru_op_##op, x, &(softmax_attrs){axis}); \
