@@ -66,14 +66,6 @@ moru_status moru_rule_product(const moru_shape *shape, int first, int last, int6
     return MORU_OK;
 }
 
-int64_t moru_run_product(const moru_shape *shape, int first, int last)
-{
-    int64_t product = 1;
-    for (int i = first; i < last; i++)
-        product *= shape->dims[i];
-    return product;
-}
-
 void moru_run_strides(const moru_shape *shape, int64_t *strides)
 {
     int64_t stride = 1;

@@ -20,8 +20,6 @@ bool moru_rule_same(const moru_shape *a, const moru_shape *b);
 bool moru_shape_known(const moru_shape *shape);
 /* Product of the sizes of axes first..last-1; MORU_ERR_MEMORY on overflow. Sizes are concrete. */
 moru_status moru_rule_product(const moru_shape *shape, int first, int last, int64_t *product);
-/* The same for run(): sizes were checked when the program was compiled. */
-int64_t moru_run_product(const moru_shape *shape, int first, int last);
 /* Strides, in elements, of a dense tensor. */
 void moru_run_strides(const moru_shape *shape, int64_t *strides);
 /* Output 0 is input 0 under another shape. */

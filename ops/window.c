@@ -23,6 +23,8 @@ static moru_status check(const moru_window *w, const char *axis)
 moru_status moru_window_count(const moru_window *w, const char *axis, int64_t length, int64_t *count, int64_t *before)
 {
     MORU_TRY(check(w, axis));
+    if (length > INT64_MAX / 4)
+        return moru_op_error(MORU_ERR_MEMORY, "a %s of %" PRId64 " is more than can be counted", axis, length);
     int64_t extent = (w->size - 1) * w->dilation + 1;
     *before = w->padding == MORU_EXPLICIT ? w->before : 0;
     if (length < 0 || w->size < 0) {
