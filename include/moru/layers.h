@@ -33,11 +33,25 @@ MORU_API moru_tensor *moru_layer_weight_at(moru_layer *layer, int k, const char 
 #define MORU_LAYER_OPTIONS const char *name; bool trainable;
 #define MORU_LAYER_DEFAULTS .name = NULL, .trainable = true
 
-/* Options with defaults: later initialisers override earlier ones, which -Woverride-init would call a mistake. */
+/** Options with defaults, moru_dense(.units = 10): later initialisers override earlier ones, which -Woverride-init would
+ *  call a mistake. C++ has no such thing: there a call with options is spelled out, as
+ *  `moru_dense_options o = {MORU_DENSE_DEFAULTS}; o.units = 10; moru_dense_new(&o)`. */
+#ifdef __cplusplus
+#define MORU_WITH_DEFAULTS(function, type, defaults, ...)                                      \
+    ([] {                                                                                      \
+        static_assert(sizeof(#__VA_ARGS__) == 1, "in C++: " #type " o = {" #defaults "}; set its members; " #function "(&o)"); \
+        const type moru_options_ = {defaults};                                                 \
+        return function(&moru_options_);                                                       \
+    }())
+/** The address of options that live as long as the call they are made in. */
+#define MORU_OPTIONS(type, ...) (&static_cast<const type &>(type{__VA_ARGS__}))
+#else
 #define MORU_WITH_DEFAULTS(function, type, defaults, ...)                                     \
     (__extension__({ _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Woverride-init\"") \
         const type moru_options_ = {defaults, __VA_ARGS__};                                    \
         _Pragma("GCC diagnostic pop") function(&moru_options_); }))
+#define MORU_OPTIONS(type, ...) (&(const type){__VA_ARGS__})
+#endif
 
 /** moru_input(28, 28, 1): the shape of one sample. */
 #define moru_input(...) moru_input_layer(MORU_SHAPE(__VA_ARGS__), MORU_REAL, NULL)

@@ -15,7 +15,8 @@ typedef struct moru_model moru_model;
 /** A model of layers in a row, the first an input layer. Owns the layers. Errors are kept in the model
  *  (moru_model_status()); NULL only when out of memory. Weights are initialized with seed 0; see moru_model_initialize(). */
 #define moru_sequential(name, ...) \
-    moru_sequential_from((name), (moru_layer *const[]){__VA_ARGS__}, (int)(sizeof((moru_layer *const[]){__VA_ARGS__}) / sizeof(moru_layer *)))
+    (__extension__({ moru_layer *const moru_layers_[] = {__VA_ARGS__};                                  \
+        moru_sequential_from((name), moru_layers_, (int)(sizeof moru_layers_ / sizeof *moru_layers_)); }))
 MORU_API moru_model *moru_sequential_from(const char *name, moru_layer *const *layers, int n);
 
 /** A functional model: make inputs, apply layers and ops to them, then name the outputs. */

@@ -61,7 +61,7 @@ typedef struct moru_compile_options {
     double loss_weights[MORU_MAX_OUTPUTS];  /**< 0 means 1 */
     const char *metrics[MORU_MAX_METRICS];  /**< specs; "accuracy" picks the kind that fits loss and output, as Keras does */
 } moru_compile_options;
-#define moru_compile(model, ...) moru_compile_with((model), &(const moru_compile_options){__VA_ARGS__})
+#define moru_compile(model, ...) moru_compile_with((model), MORU_OPTIONS(moru_compile_options, __VA_ARGS__))
 MORU_API moru_status moru_compile_with(moru_model *model, const moru_compile_options *options);
 MORU_API moru_optimizer *moru_model_optimizer(moru_model *model); /**< NULL: not compiled */
 /** Optimizer steps done since the model was compiled, those before it was saved and loaded included. */
@@ -137,12 +137,12 @@ typedef struct moru_fit_options {
 } moru_fit_options;
 /** Trains. Results are the same bits for any number of threads, and for a run that was interrupted between epochs and
  *  continued with initial_epoch from a saved model. */
-#define moru_fit(model, data, ...) moru_fit_with((model), (data), &(const moru_fit_options){__VA_ARGS__})
+#define moru_fit(model, data, ...) moru_fit_with((model), (data), MORU_OPTIONS(moru_fit_options, __VA_ARGS__))
 MORU_API moru_status moru_fit_with(moru_model *model, const moru_dataset *data, const moru_fit_options *options);
 
 typedef struct moru_evaluate_options { int64_t batch_size; int threads; } moru_evaluate_options;
 /** Loss and metrics over a data set, into logs. */
-#define moru_evaluate(model, data, logs, ...) moru_evaluate_with((model), (data), (logs), &(const moru_evaluate_options){__VA_ARGS__})
+#define moru_evaluate(model, data, logs, ...) moru_evaluate_with((model), (data), (logs), MORU_OPTIONS(moru_evaluate_options, __VA_ARGS__))
 MORU_API moru_status moru_evaluate_with(moru_model *model, const moru_dataset *data, moru_logs *logs,
                                         const moru_evaluate_options *options);
 /** One optimizer step on given tensors (batch first); *loss may be NULL. */
