@@ -132,7 +132,7 @@ void moru_graph_push_name(moru_graph *graph, const char *name)
         return;
     }
     graph->scope_ends[depth] = (int16_t)used;
-    int n = snprintf(graph->scope + used, room, used ? "/%s" : "%s", name);
+    int n = snprintf(graph->scope + used, room, used ? "/%s" : "%s", name ? name : "");
     if (n < 0 || (size_t)n >= room)
         moru_graph_fail(graph, MORU_ERR_ARGUMENT, "the name scope \"%s\" is too long", graph->scope);
 }
@@ -264,6 +264,10 @@ static moru_node *leaf(moru_graph *graph, const moru_op_def *op, const char *nam
                        moru_tensor *tensor)
 {
     char text[64];
+    if (!graph) { /* there was no memory for it */
+        moru_fail(MORU_ERR_ARGUMENT, "%s \"%s\": there is no graph", op->name, name ? name : "");
+        return NULL;
+    }
     if (graph->status != MORU_OK)
         return graph->inert;
     if (shape.rank < 0 || shape.rank > MORU_MAX_RANK)
@@ -296,16 +300,32 @@ moru_node *moru_placeholder(moru_graph *graph, const char *name, moru_dtype dtyp
     return leaf(graph, &moru_op_placeholder, name, dtype, shape, NULL);
 }
 
-moru_node *moru_constant(moru_graph *graph, moru_dtype dtype, moru_shape shape, const void *data)
+/* A leaf over a tensor of the graph's own, of zeros or a copy of data. */
+static moru_node *owned_leaf(moru_graph *graph, const moru_op_def *op, const char *name, moru_dtype dtype,
+                             moru_shape shape, const void *data)
 {
-    moru_tensor *tensor = moru_tensor_from(dtype, shape, data);
+    int64_t size, bytes;
+    if (!graph || graph->status != MORU_OK)
+        return leaf(graph, op, name, dtype, shape, NULL);
+    moru_status status = moru_tensor_bytes(dtype, &shape, &size, &bytes);
+    moru_tensor *tensor = status != MORU_OK ? NULL : data ? moru_tensor_from(dtype, shape, data)
+                                                          : moru_tensor_new(dtype, shape);
     if (!tensor)
-        return moru_graph_fail(graph, MORU_ERR_SHAPE, "constant: %s", moru_last_error());
+        return moru_graph_fail(graph, status != MORU_OK ? status : MORU_ERR_MEMORY, "%s \"%s\": %s", op->name,
+                               name ? name : "", moru_last_error());
     if (!moru_graph_own(graph, tensor)) {
         moru_tensor_free(tensor);
         return out_of_memory(graph);
     }
-    return leaf(graph, &moru_op_constant, NULL, dtype, shape, tensor);
+    return leaf(graph, op, name, dtype, shape, tensor);
+}
+
+moru_node *moru_constant(moru_graph *graph, moru_dtype dtype, moru_shape shape, const void *data)
+{
+    int64_t size;
+    if (graph && !data && moru_shape_size(&shape, &size) == MORU_OK && size > 0)
+        return moru_graph_fail(graph, MORU_ERR_ARGUMENT, "constant: there is no data");
+    return owned_leaf(graph, &moru_op_constant, NULL, dtype, shape, data);
 }
 
 moru_node *moru_scalar(moru_graph *graph, double value)
@@ -316,24 +336,17 @@ moru_node *moru_scalar(moru_graph *graph, double value)
 
 moru_node *moru_variable(moru_graph *graph, const char *name, moru_shape shape)
 {
-    moru_tensor *tensor = moru_tensor_new(MORU_REAL, shape);
-    if (!tensor)
-        return moru_graph_fail(graph, MORU_ERR_SHAPE, "variable \"%s\": %s", name ? name : "", moru_last_error());
-    if (!moru_graph_own(graph, tensor)) {
-        moru_tensor_free(tensor);
-        return out_of_memory(graph);
-    }
-    return leaf(graph, &moru_op_variable, name, MORU_REAL, shape, tensor);
+    return owned_leaf(graph, &moru_op_variable, name, MORU_REAL, shape, NULL);
 }
 
 moru_node *moru_variable_from(moru_graph *graph, const char *name, moru_tensor *tensor)
 {
-    if (!tensor)
+    if (graph && !tensor)
         return moru_graph_fail(graph, MORU_ERR_ARGUMENT, "variable \"%s\": no tensor", name ? name : "");
-    for (int32_t i = 0; i < graph->n_calls; i++) /* one value a tensor, so that gradients of shared weights add up */
+    for (int32_t i = 0; graph && i < graph->n_calls; i++) /* one value a tensor, so that gradients of shared weights add up */
         if (graph->calls[i]->op == &moru_op_variable && graph->calls[i]->tensor == tensor)
             return graph->calls[i]->outputs[0];
-    return leaf(graph, &moru_op_variable, name, tensor->dtype, tensor->shape, tensor);
+    return tensor ? leaf(graph, &moru_op_variable, name, tensor->dtype, tensor->shape, tensor) : NULL;
 }
 
 /* ---- looking at values ---- */
