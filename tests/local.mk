@@ -10,6 +10,7 @@ unit_tests = \
     tests/test_datasets \
     tests/test_fit \
     tests/test_graph \
+    tests/test_graph_faults \
     tests/test_idx \
     tests/test_initializers \
     tests/test_keras \
@@ -31,6 +32,7 @@ unit_tests = \
     tests/test_ops_shapes2 \
     tests/test_ops_values \
     tests/test_program \
+    tests/test_random_graphs \
     tests/test_schedules \
     tests/test_torch_ops
 double_tests = tests/double_gradients
@@ -43,6 +45,8 @@ double_ldadd = libmoru_double.la $(CHECK_LIBS)
 
 # Counts what the library allocates.
 tests_test_program_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+# Lets each allocation fail.
+tests_test_graph_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 tests_test_torch_ops_SOURCES = tests/test_torch_ops.c tests/torch_case.h tests/torch_build.c
 tests_test_csv_SOURCES = tests/test_csv.c tests/dataset_test.h
 tests_test_datasets_SOURCES = tests/test_datasets.c tests/dataset_test.h
