@@ -9,7 +9,7 @@
 
 typedef struct planning {
     moru_compilation *c;
-    int32_t *last_use;     /* by node id: place in the order after which it isn't read; n_order: never */
+    int32_t *last_use;     /* by node id: place in the order after which its elements aren't read; n_order: never */
     int32_t *buffer_last;  /* by buffer: the same over all values in it */
     bool *lent;            /* by buffer: an update writes over it */
 } planning;
@@ -33,7 +33,8 @@ static void find_last_uses(planning *p)
     memset(p->last_use, -1, ((size_t)c->graph->n_nodes + 1) * sizeof *p->last_use);
     for (int32_t t = 0; t < c->n_order; t++)
         for (int i = 0; i < c->order[t]->n_inputs; i++)
-            p->last_use[c->order[t]->inputs[i]->id] = t;
+            if (!moru_op_bit(c->order[t]->op->shape_only, i))
+                p->last_use[c->order[t]->inputs[i]->id] = t;
     for (int k = 0; k < c->n_outputs; k++)
         p->last_use[c->outputs[k]->id] = c->n_order;
     for (int32_t t = c->n_order - 1; t >= 0; t--) { /* what an alias needs, its source needs */
