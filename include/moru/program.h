@@ -38,8 +38,10 @@ typedef struct moru_program_options {
 
 MORU_API moru_status moru_program_new(moru_program **program, const moru_program_options *options);
 MORU_API void moru_program_free(moru_program *program);
-/** Gives input k its data for the next runs: dtype and shape as compiled. Not copied. */
+/** Gives input k its data for the next runs: dtype and shape as compiled, aligned as its elements are. Not copied. */
 MORU_API moru_status moru_program_bind(moru_program *program, int k, const void *data);
+/** One thread at a time may run a program, or programs that update the same variables. After a failure some variables may
+ *  have their new values already, and outputs hold nothing of use. */
 MORU_API moru_status moru_program_run(moru_program *program);
 /** Output k: owned by the program, holds its value until the next run. */
 MORU_API const moru_tensor *moru_program_output(const moru_program *program, int k);
