@@ -5,7 +5,8 @@
  *     y = gamma (x - mean) / sqrt(variance + epsilon) + beta,
  *
  * then to a mean beta and a scale gamma that it learns: layers after it see inputs that don't wander as earlier layers
- * learn. It comes after pooling, where a quarter of the numbers is left. The learning rate falls along half a cosine, from bold steps to none. */
+ * learn. It comes after pooling, where a quarter of the numbers is left. The learning rate falls along half a cosine,
+ * from bold steps to none. */
 #include "models/zoo.h"
 
 static moru_model *build(const moru_dataset_info *data)
