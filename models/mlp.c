@@ -24,10 +24,10 @@ static moru_model *build(const moru_dataset_info *data)
 const zoo_model zoo_mlp = {
     .name = "mlp",
     .summary = "pictures of clothes by three fully connected layers",
-    .reaches = "accuracy 0.89 in 8 epochs, half a minute",
+    .reaches = "accuracy 0.88 in 5 epochs, a quarter of a minute",
     .data = "fashion-mnist:train", .validation = "fashion-mnist:test",
     .parameters = 669706,
-    .epochs = 8, .batch_size = 128,
+    .epochs = 5, .batch_size = 128,
     .optimizer = "adam(0.001)", .schedule = "cosine_decay(0.001, STEPS)",
     .loss = "sparse_categorical_crossentropy",
     .metrics = {"accuracy"},
