@@ -20,6 +20,13 @@ void moru_compilation_replace(moru_compilation *c, moru_node **map)
     replace_in(c->update_values, c->n_updates, map);
 }
 
+void moru_mark_sources(const moru_graph *graph, bool *marked)
+{
+    for (int32_t id = graph->n_calls - 1; id >= 0; id--)
+        for (int i = 0; marked[id] && i < graph->calls[id]->n_inputs; i++)
+            marked[graph->calls[id]->inputs[i]->call->id] = true;
+}
+
 bool *moru_compilation_needed(const moru_compilation *c)
 {
     bool *needed = calloc((size_t)c->graph->n_calls + 1, sizeof *needed);
@@ -29,11 +36,7 @@ bool *moru_compilation_needed(const moru_compilation *c)
         needed[c->outputs[i]->call->id] = true;
     for (int i = 0; i < c->n_updates; i++)
         needed[c->update_values[i]->call->id] = needed[c->update_variables[i]->call->id] = true;
-    for (int32_t id = c->graph->n_calls - 1; id >= 0; id--) {
-        const moru_call *call = c->graph->calls[id];
-        for (int i = 0; needed[id] && i < call->n_inputs; i++)
-            needed[call->inputs[i]->call->id] = true;
-    }
+    moru_mark_sources(c->graph, needed);
     return needed;
 }
 

@@ -41,6 +41,8 @@ void moru_compilation_replace(moru_compilation *c, moru_node **map);
 /* How often each value is used by calls that are still needed, by node id; program outputs and updates count too.
  * NULL without memory; free() it. */
 int32_t *moru_compilation_uses(const moru_compilation *c);
+/* Marks what the marked calls need, by call id. */
+void moru_mark_sources(const moru_graph *graph, bool *marked);
 /* Which calls the outputs and updates need, by call id. NULL without memory; free() it. */
 bool *moru_compilation_needed(const moru_compilation *c);
 /* The shape rule's view of a call; shapes and dtypes have room for its inputs. */

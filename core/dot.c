@@ -82,9 +82,7 @@ char *moru_graph_dot(moru_node *const *outputs, int n)
     for (int i = 0; i < n; i++)
         if (outputs[i])
             marked[outputs[i]->call->id] = true;
-    for (int32_t id = graph->n_calls - 1; id >= 0; id--)
-        for (int i = 0; marked[id] && i < graph->calls[id]->n_inputs; i++)
-            marked[graph->calls[id]->inputs[i]->call->id] = true;
+    moru_mark_sources(graph, marked);
     char *text = write_dot(graph, marked);
     free(marked);
     return text;

@@ -125,9 +125,7 @@ static bool *mark(const moru_graph *from, const moru_program_options *o)
         needed[o->outputs[i]->call->id] = true;
     for (int i = 0; i < o->n_updates; i++)
         needed[o->update_values[i]->call->id] = needed[o->update_variables[i]->call->id] = true;
-    for (int32_t id = from->n_calls - 1; id >= 0; id--)
-        for (int i = 0; needed[id] && i < from->calls[id]->n_inputs; i++)
-            needed[from->calls[id]->inputs[i]->call->id] = true;
+    moru_mark_sources(from, needed);
     return needed;
 }
 
