@@ -16,6 +16,7 @@
 #include <moru/model.h>
 #include <moru/dataset.h>
 #include <moru/train.h>
+#include <moru/train_step.h>
 #include <moru/formats.h>
 
 #endif

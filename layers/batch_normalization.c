@@ -46,7 +46,7 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
 /* Weight k becomes momentum k + (1 - momentum) value. */
 static void move(const moru_layer_call *c, int k, double momentum, moru_node *value)
 {
-    moru_node *kept = moru_mul_scalar(moru_layer_state(c, k), momentum);
+    moru_node *kept = moru_mul_scalar(moru_layer_weight(c, k), momentum);
     moru_layer_update(c, k, moru_add(kept, moru_mul_scalar(value, 1 - momentum)));
 }
 
@@ -58,7 +58,7 @@ static moru_node *call(const moru_layer_call *c)
     moru_node *gamma = o->scale ? moru_layer_weight(c, k++) : NULL;
     moru_node *beta = o->center ? moru_layer_weight(c, k++) : NULL;
     if (!c->training)
-        return moru_batch_norm_inference(x, gamma, beta, moru_layer_state(c, k), moru_layer_state(c, k + 1), axis,
+        return moru_batch_norm_inference(x, gamma, beta, moru_layer_weight(c, k), moru_layer_weight(c, k + 1), axis,
                                          o->epsilon);
     moru_node *y = moru_batch_norm(x, gamma, beta, axis, o->epsilon);
     move(c, k, o->momentum, moru_node_output(y, 1));

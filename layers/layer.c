@@ -194,12 +194,6 @@ moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shap
     return MORU_OK;
 }
 
-moru_node *moru_layer_weight(const moru_layer_call *call, int k)
-{
-    const moru_weight *weight = &call->layer->weights[k];
-    return moru_variable_from(call->graph, weight->path ? weight->path : weight->name, weight->tensor);
-}
-
 /* ---- checks ---- */
 
 moru_status moru_layer_channels_last(const moru_layer *layer, const char *data_format)

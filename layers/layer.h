@@ -21,7 +21,7 @@ typedef struct moru_trace {
     bool training;
     bool noiseless;            /* dropout lets everything through: results are functions of the batch alone */
     uint64_t seed;
-    moru_node **update_variables, **update_values; /* moving statistics */
+    moru_node **update_variables, **update_values; /* moving statistics; in steps of one's own, all weights stepped */
     int n_updates, cap_updates;
     moru_node **losses;                            /* regularization: scalars */
     int n_losses, cap_losses;
@@ -75,10 +75,8 @@ void moru_layer_free_one(moru_layer *layer);
  * If it is there already its shape must be the same. */
 moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shape shape, const char *initializer,
                                   const char *regularizer, bool trainable);
-/* The weight's node in the call's graph. */
+/* Weight k in the call's graph, as what came before in this trace leaves it. */
 moru_node *moru_layer_weight(const moru_layer_call *call, int k);
-/* Weight k as earlier uses of a shared layer in this trace leave it. */
-moru_node *moru_layer_state(const moru_layer_call *call, int k);
 /* At the end of a training step weight k becomes value. */
 void moru_layer_update(const moru_layer_call *call, int k, moru_node *value);
 /* Applies an activation spec (NULL: none). */

@@ -44,6 +44,10 @@ struct moru_model {
 moru_status moru_model_trace(const moru_model *model, moru_graph *graph, moru_node *const *inputs, moru_node **outputs,
                              moru_trace *trace);
 void moru_trace_free(moru_trace *trace);
+/* What a variable is by now: its last update, or itself. */
+moru_node *moru_trace_value(const moru_trace *trace, moru_node *variable);
+/* Assigns: no gradient goes through, as through a variable of Keras's. */
+void moru_trace_update(moru_trace *trace, moru_node *variable, moru_node *value);
 
 /* Layers as Keras orders them in `model.layers` (for weights files): without the input layer in a Sequential model;
  * a functional one's order is by depth. Fills order (n_layers at most) and returns the count. */

@@ -37,22 +37,19 @@ static int find_update(const moru_trace *trace, const moru_node *variable)
     return i;
 }
 
-moru_node *moru_layer_state(const moru_layer_call *call, int k)
+moru_node *moru_trace_value(const moru_trace *trace, moru_node *variable)
 {
-    moru_node *variable = moru_layer_weight(call, k);
-    int i = find_update(call->trace, variable);
-    return i < call->trace->n_updates ? call->trace->update_values[i] : variable;
+    int i = find_update(trace, variable);
+    return i < trace->n_updates ? trace->update_values[i] : variable;
 }
 
-void moru_layer_update(const moru_layer_call *call, int k, moru_node *value)
+void moru_trace_update(moru_trace *trace, moru_node *variable, moru_node *value)
 {
-    moru_trace *trace = call->trace;
-    moru_node *variable = moru_layer_weight(call, k);
     int i = find_update(trace, variable);
     if (i == trace->n_updates) {
         if (!grow(&trace->update_variables, i, trace->cap_updates)
             || !grow(&trace->update_values, i, trace->cap_updates)) {
-            moru_graph_fail(call->graph, MORU_ERR_MEMORY, "no memory for the updates of a model");
+            moru_graph_fail(variable->graph, MORU_ERR_MEMORY, "no memory for the updates of a step");
             return;
         }
         if (i == trace->cap_updates)
@@ -60,13 +57,29 @@ void moru_layer_update(const moru_layer_call *call, int k, moru_node *value)
         trace->update_variables[i] = variable;
         trace->n_updates++;
     }
-    trace->update_values[i] = value;
+    trace->update_values[i] = moru_stop_gradient(value);
+}
+
+static moru_node *variable_of(const moru_layer_call *call, int k)
+{
+    const moru_weight *weight = &call->layer->weights[k];
+    return moru_variable_from(call->graph, weight->path ? weight->path : weight->name, weight->tensor);
+}
+
+moru_node *moru_layer_weight(const moru_layer_call *call, int k)
+{
+    return moru_trace_value(call->trace, variable_of(call, k));
+}
+
+void moru_layer_update(const moru_layer_call *call, int k, moru_node *value)
+{
+    moru_trace_update(call->trace, variable_of(call, k), value);
 }
 
 /* l1 sum |w| + l2 sum w^2. */
 static void add_loss(moru_graph *graph, moru_trace *trace, const moru_weight *weight)
 {
-    moru_node *w = moru_variable_from(graph, weight->path, weight->tensor), *loss = NULL;
+    moru_node *w = moru_trace_value(trace, moru_variable_from(graph, weight->path, weight->tensor)), *loss = NULL;
     if (weight->l1 > 0)
         loss = moru_mul_scalar(moru_sum_all(moru_abs(w)), weight->l1);
     if (weight->l2 > 0) {
@@ -143,7 +156,8 @@ static bool map_operands(replay *r, moru_node *const *from, int n)
     }
     for (int i = 0; i < n; i++) {
         if (from[i]->call->op == &moru_op_variable)
-            r->values[from[i]->id] = moru_variable_from(r->graph, from[i]->call->name, from[i]->call->tensor);
+            r->values[from[i]->id] = moru_trace_value(r->trace, moru_variable_from(r->graph, from[i]->call->name,
+                                                                                   from[i]->call->tensor));
         r->operands[i] = r->values[from[i]->id];
         if (!r->operands[i]) {
             moru_graph_fail(r->graph, MORU_ERR_UNSUPPORTED,

@@ -34,7 +34,8 @@ unit_tests = \
     tests/test_program \
     tests/test_random_graphs \
     tests/test_schedules \
-    tests/test_torch_ops
+    tests/test_torch_ops \
+    tests/test_train_step
 double_tests = tests/double_gradients
 
 double_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DMORU_DOUBLE

@@ -1,6 +1,6 @@
 /* Steps: programs that train on, evaluate or predict one batch of a given size. */
-#ifndef MORU_TRAIN_STEP_H
-#define MORU_TRAIN_STEP_H
+#ifndef MORU_STEP_H
+#define MORU_STEP_H
 
 #include "train/training.h"
 
