@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/status.h"
 #include "core/tensor.h"
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 moru_status moru_shape_size(const moru_shape *shape, int64_t *size)
 {
@@ -77,6 +80,20 @@ moru_status moru_tensor_bytes(moru_dtype dtype, const moru_shape *shape, int64_t
     return MORU_OK;
 }
 
+/* Rows of a large matrix lie on pages of their own: with pages of 2 MB the processor finds them faster. */
+static void *huge_alloc(size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    void *memory;
+    if (posix_memalign(&memory, HUGE_PAGE, size) != 0)
+        return NULL;
+    (void)madvise(memory, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* advice: may be ignored */
+    return memory;
+#else
+    return aligned_alloc(MORU_ALIGNMENT, size);
+#endif
+}
+
 void *moru_aligned_alloc(int64_t bytes)
 {
     if (bytes < 0 || (uint64_t)bytes > SIZE_MAX - 2 * MORU_ALIGNMENT)
@@ -84,7 +101,7 @@ void *moru_aligned_alloc(int64_t bytes)
     size_t size = ((size_t)bytes + MORU_ALIGNMENT - 1) / MORU_ALIGNMENT * MORU_ALIGNMENT;
     if (size == 0)
         size = MORU_ALIGNMENT;
-    void *memory = aligned_alloc(MORU_ALIGNMENT, size);
+    void *memory = size >= 2 * HUGE_PAGE ? huge_alloc(size) : aligned_alloc(MORU_ALIGNMENT, size);
     if (memory)
         memset(memory, 0, size);
     return memory;

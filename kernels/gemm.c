@@ -16,8 +16,10 @@
 #define MAX_PACKED_ROWS 512        /* of a transposed a: long stretches of its rows are what prefetchers follow */
 #define MIN_REUSE 128              /* rows of a that are worth packing a panel of b */
 #define MIN_REPACKED_ROWS 256      /* rows of a between two packings of the same panel, at least */
+#define PREFETCH_ROWS 16           /* of b, ahead of the one that is packed */
 #define SPLIT_LENGTH 2048           /* k of one part of a sum that is cut */
 #define SPLIT_MAX 16
+#define SPLIT_RESULT 65536         /* elements of the result, at most */
 
 /* How the work is laid out; depends on sizes alone. */
 typedef struct layout {
@@ -63,6 +65,8 @@ static layout gemm_layout(const moru_gemm *g)
     int64_t chunk_rows = (l.pack_a ? A_BYTES_PACKED : A_BYTES) / depth;
     if (l.pack_b)
         chunk_rows = max(chunk_rows, MIN_REPACKED_ROWS);
+    if (l.pack_a) /* threads share chunks out before panels, each of which would pack the same columns again */
+        chunk_rows = min(chunk_rows, max((g->m + 1) / 2, MIN_REPACKED_ROWS));
     l.chunk = max(min(chunk_rows / l.rows, l.tiles), 1);
     if (l.pack_a)
         l.a_bytes = round_up((size_t)(l.chunk * packed_size(&l, l.block)) * sizeof(moru_real));
@@ -87,8 +91,10 @@ static void pack_panel(const moru_gemm *g, const moru_real *b, int64_t column, i
     }
     b += k * g->ldb + column;
     for (int64_t i = 0; i < length; i++, b += g->ldb, out += TILE_COLUMNS)
-        for (int64_t j = 0; j < columns; j += LANES)
+        for (int64_t j = 0; j < columns; j += LANES) {
+            __builtin_prefetch(b + min(PREFETCH_ROWS, length - 1 - i) * g->ldb + j); /* far rows lie on other pages */
             vec_store(out + j, vec_load_part(b + j, min(LANES, columns - j)));
+        }
 }
 
 /* A stretch of tiles of one chunk: of panels panel, panel + 1, ... */
@@ -98,19 +104,37 @@ typedef struct stretch {
     moru_real *a_pack, *b_pack;
 } stretch;
 
+typedef moru_real half __attribute__((vector_size(MORU_VECTOR_BYTES / 2), aligned(sizeof(moru_real)), may_alias));
+
+/* Rows of a tile that half a vector holds are stored as one: whole ones would each overlap the next two. */
+KERNEL_INLINE void store_rows(moru_real *to, const moru_real *a, int64_t rows, int64_t readable)
+{
+    if (rows <= LANES / 2 && readable >= LANES / 2) {
+        *(half *)to = *(const half *)a;
+        return;
+    }
+    for (; rows > 0; rows -= LANES, readable -= LANES, a += LANES, to += LANES)
+        vec_store(to, readable >= LANES ? vec_load(a) : vec_load_part(a, readable));
+}
+
 /* Tiles [first, last) of the chunk, rows k .. k + length of a transposed a: [tile][k][rows of a tile]. Each row's
  * vectors run over into the next row's place, which is written after them. */
 static void pack_columns(const moru_gemm *g, const layout *l, const stretch *s, int64_t first, int64_t last, int64_t k,
                          int64_t length)
 {
-    const moru_real *a = g->a + s->entry * g->stride_a + k * g->lda;
-    for (int64_t i = 0; i < length; i++, a += g->lda)
-        for (int64_t j = first; j < last; j++) {
-            int64_t row = tile_start(l, s->chunk_first + j), end = tile_start(l, s->chunk_first + j + 1);
-            moru_real *to = s->a_pack + j * packed_size(l, length) + i * l->rows;
-            for (; row < end; row += LANES, to += LANES)
-                vec_store(to, row + LANES <= g->m ? vec_load(a + row) : vec_load_part(a + row, g->m - row));
+    int64_t start = tile_start(l, s->chunk_first + first), size = packed_size(l, length);
+    const moru_real *a = g->a + s->entry * g->stride_a + k * g->lda + start, *end = g->a + s->entry * g->stride_a + g->m;
+    moru_real *out = s->a_pack + first * size;
+    end += k * g->lda;
+    for (int64_t i = 0; i < length; i++, a += g->lda, end += g->lda, out += l->rows) {
+        const moru_real *from = a;
+        moru_real *to = out;
+        for (int64_t j = s->chunk_first + first; j < s->chunk_first + last; j++, to += size) {
+            int64_t rows = l->shorter + (j < l->longer);
+            store_rows(to, from, rows, end - from);
+            from += rows;
         }
+    }
 }
 
 /* Tiles [first, last) of the chunk against one panel, one block of k */
@@ -227,7 +251,7 @@ static void run_dots(const moru_gemm *g, int threads)
 /* A sum over k long beside the result's size is cut into this many parts. */
 static int64_t split_parts(const moru_gemm *g)
 {
-    if (g->batch != 1 || g->k < 2 * SPLIT_LENGTH || g->m * g->n > 4 * TILE_MAX_ROWS * TILE_COLUMNS)
+    if (g->batch != 1 || g->k < 2 * SPLIT_LENGTH || g->m > SPLIT_RESULT / max(g->n, 1))
         return 1;
     return min(g->k / SPLIT_LENGTH, SPLIT_MAX);
 }
@@ -257,6 +281,25 @@ static moru_gemm split_rest(const moru_gemm *s, const moru_gemm *g, int64_t part
     return rest;
 }
 
+/* c = act(sum of the parts, in their order + bias) */
+static void add_parts(const moru_gemm *g, const moru_real *partial, int64_t parts, int threads)
+{
+    moru_unary_fn *act = g->activation ? MORU_KERNEL(table).unary[g->activation - 1] : NULL;
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (int64_t i = 0; i < g->m; i++) {
+        moru_real *c = g->c + i * g->ldc;
+        for (int64_t j = 0; j < g->n; j += LANES) {
+            int64_t count = min(LANES, g->n - j);
+            vec sum = vec_load_part(partial + i * g->n + j, count);
+            for (int64_t p = 1; p < parts; p++)
+                sum += vec_load_part(partial + (p * g->m + i) * g->n + j, count);
+            vec_store_part(c + j, g->bias ? sum + vec_load_part(g->bias + j, count) : sum, count);
+        }
+        if (act)
+            act(c, c, g->n, g->params);
+    }
+}
+
 static void run_split(const moru_gemm *g, int64_t parts, void *workspace, int threads)
 {
     moru_real *partial = workspace;
@@ -266,18 +309,7 @@ static void run_split(const moru_gemm *g, int64_t parts, void *workspace, int th
     rest.c = partial + parts * s.stride_c;
     run_all(&s, (char *)workspace + partial_bytes, threads);
     run_all(&rest, (char *)workspace + partial_bytes, threads);
-    moru_unary_fn *act = g->activation ? MORU_KERNEL(table).unary[g->activation - 1] : NULL;
-    for (int64_t i = 0; i < g->m; i++) {
-        moru_real *c = g->c + i * g->ldc;
-        for (int64_t j = 0; j < g->n; j++) {
-            moru_real sum = 0;
-            for (int64_t p = 0; p <= parts; p++)
-                sum += partial[p * s.stride_c + i * g->n + j];
-            c[j] = sum + (g->bias ? g->bias[j] : 0);
-        }
-        if (act)
-            act(c, c, g->n, g->params);
-    }
+    add_parts(g, partial, parts + 1, kernel_threads(g->m * g->n * parts, threads));
 }
 
 /* A column of results under a transposed a is the row b^T a. */

@@ -176,7 +176,7 @@ END_TEST
 START_TEST(test_long_sums)
 {
     static const int64_t shapes[][3] = {{3, 5, 1100}, {7, 17, 4100}, {1, 1, 9001}, {9, 32, 20011}, {130, 70, 2500},
-                                        {700, 20, 1030}, {1, 300, 1500}, {300, 1, 5000}};
+                                        {700, 20, 1030}, {150, 90, 4500}, {513, 66, 1030}, {1, 300, 1500}, {300, 1, 5000}};
     uint64_t state = 5;
     for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes); i++)
         for (int t = 0; t < 4; t++) {
