@@ -129,6 +129,16 @@ typedef struct moru_kernels {
                             const moru_real *variance, int64_t rows, int64_t channels, int64_t inner, double epsilon,
                             moru_real *dx, moru_real *dgamma, moru_real *dbeta, void *workspace, int threads);
 
+    /* y = (x - mean) rstd gamma + beta by row of x[rows,width], rstd = 1/sqrt(variance + epsilon); gamma and beta of
+     * width numbers may be NULL */
+    void (*layer_norm)(const moru_real *x, const moru_real *gamma, const moru_real *beta, int64_t rows, int64_t width,
+                       double epsilon, moru_real *y, moru_real *mean, moru_real *rstd, int threads);
+    /* through y only; dgamma, dbeta always written */
+    size_t (*layer_norm_grad_workspace)(int64_t rows, int64_t width, int threads);
+    void (*layer_norm_grad)(const moru_real *dy, const moru_real *x, const moru_real *gamma, const moru_real *mean,
+                            const moru_real *rstd, int64_t rows, int64_t width, moru_real *dx, moru_real *dgamma,
+                            moru_real *dbeta, void *workspace, int threads);
+
     /* Strided copy: y is dense of shape dims[rank]; x is read at sum(i_k stride_k) (strides in elements, 0 and negative
      * allowed; x points at index 0). Elements of `bytes` = 4 or 8 bytes. */
     void (*copy_strided)(int rank, const int64_t *dims, const int64_t *strides, size_t bytes, const void *x, void *y, int threads);

@@ -22,6 +22,7 @@ kernel_sources = \
 	kernels/reduce.c \
 	kernels/softmax.c \
 	kernels/batch_norm.c \
+	kernels/layer_norm.c \
 	kernels/copy.c \
 	kernels/random.c \
 	kernels/gather.c \

@@ -6,6 +6,7 @@ ops_sources = \
 	ops/elementwise.h \
 	ops/epilogue.h \
 	ops/fused.h \
+	ops/layer_norm.h \
 	ops/matmul.h \
 	ops/op_table.h \
 	ops/ops.def \
@@ -34,6 +35,8 @@ ops_sources = \
 	ops/epilogue.c \
 	ops/fused.c \
 	ops/gather.c \
+	ops/layer_norm.c \
+	ops/layer_norm_grad.c \
 	ops/loss.c \
 	ops/matmul.c \
 	ops/one_hot.c \

@@ -211,6 +211,14 @@ START_TEST(test_normalization)
             "batch_norm_inference|input 2|[4]|[2,3]");
     mean = real(S(3));
     REFUSED(moru_batch_norm_inference(real(S(2, 3)), NULL, NULL, mean, NULL, -1, 1e-3), MORU_ERR_ARGUMENT, "missing");
+    REFUSED(moru_layer_norm(real(S(2, 3)), real(S(2)), NULL, 1, 1e-3), MORU_ERR_SHAPE, "layer_norm|input 1|[2]|[2,3]");
+    REFUSED(moru_layer_norm(real(S(2, 3)), NULL, real(S(3)), 2, 1e-3), MORU_ERR_SHAPE, "input 1|[3]|[2,3]");
+    REFUSED(moru_layer_norm(real(S(2, 3)), NULL, NULL, 0, 1e-3), MORU_ERR_SHAPE, "[2,3]|0 last axes");
+    REFUSED(moru_layer_norm(real(S(2, 3)), NULL, NULL, 3, 1e-3), MORU_ERR_SHAPE, "[2,3]|3 last axes");
+    REFUSED(moru_layer_norm(real(S(2, 3)), NULL, NULL, 1, -1), MORU_ERR_ARGUMENT, "epsilon of -1");
+    REFUSED(moru_layer_norm(integer(S(2, 3)), NULL, NULL, 1, 1e-3), MORU_ERR_SHAPE, "int32");
+    moru_node *stats = moru_node_output(moru_layer_norm(real(S(5, 4, 3)), NULL, NULL, 2, 1e-3), 1);
+    has_shape(stats, S(5), __LINE__);
     REFUSED(moru_dropout_op(real(S(2)), 1), MORU_ERR_ARGUMENT, "dropout|rate of 1");
     REFUSED(moru_dropout_op(real(S(2)), -0.1), MORU_ERR_ARGUMENT, "rate of -0.1");
     REFUSED(moru_dropout_op(real(S(2)), NAN), MORU_ERR_ARGUMENT, "rate");

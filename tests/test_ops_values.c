@@ -279,6 +279,20 @@ START_TEST(test_pooling)
 }
 END_TEST
 
+START_TEST(test_layer_norm)
+{
+    moru_node *x = REALS(S(2, 4), 1, 2, 3, 6, 0, 0, 0, 0), *gamma = REALS(S(4), 2, 2, 2, 4);
+    moru_node *beta = REALS(S(4), 1, 1, 1, 0);
+    moru_node *y = moru_layer_norm(x, gamma, beta, 1, 0.5); /* first row: mean 3, variance 3.5, deviation 2 */
+    EXPECT(y, S(2, 4), -1, 0, 1, 6, 1, 1, 1, 0);
+    EXPECT(moru_node_output(y, 1), S(2), 3, 0);
+    EXPECT(moru_node_output(y, 2), S(2), 0.5f, (float)(1 / sqrt(0.5)));
+    EXPECT(moru_layer_norm(x, NULL, NULL, 1, 0.5), S(2, 4), -1, -0.5f, 0, 1.5f, 0, 0, 0, 0);
+    moru_node *all = moru_layer_norm(REALS(S(2, 2), 1, 2, 3, 6), NULL, NULL, 2, 0.5);
+    EXPECT(all, S(2, 2), -1, -0.5f, 0, 1.5f);
+}
+END_TEST
+
 START_TEST(test_batch_norm)
 {
     moru_node *x = REALS(S(4, 1), 1, 2, 3, 6), *gamma = REALS(S(1), 2), *beta = REALS(S(1), 1);
@@ -461,6 +475,7 @@ int main(void)
     tcase_add_test(tests, test_conv2d);
     tcase_add_test(tests, test_pooling);
     tcase_add_test(tests, test_batch_norm);
+    tcase_add_test(tests, test_layer_norm);
     tcase_add_test(tests, test_dropout);
     tcase_add_test(tests, test_streams);
     tcase_add_test(tests, test_random_numbers);

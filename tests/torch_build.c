@@ -302,10 +302,8 @@ BUILD(batch_norm)
 
 BUILD(layer_norm)
 {
-    int axes[] = {-1, -2}, n = strcmp(t->variant, "two_axes") == 0 ? 2 : 1;
-    moru_node *x = IN(input), *centred = moru_sub(x, moru_mean(x, axes, n, true));
-    moru_node *scale = moru_rsqrt(moru_add_scalar(moru_variance(x, axes, n, true, 0), torch_number(t, "eps", 1e-5)));
-    return moru_add(moru_mul(moru_mul(centred, scale), IN(weight)), IN(bias));
+    int axes = strcmp(t->variant, "two_axes") == 0 ? 2 : 1;
+    return moru_layer_norm(IN(input), IN(weight), IN(bias), axes, torch_number(t, "eps", 1e-5));
 }
 
 BUILD(rms_norm)

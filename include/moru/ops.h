@@ -184,6 +184,10 @@ MORU_API moru_node *moru_batch_norm(moru_node *x, moru_node *gamma, moru_node *b
 /** The same with given statistics. */
 MORU_API moru_node *moru_batch_norm_inference(moru_node *x, moru_node *gamma, moru_node *beta, moru_node *mean,
                                               moru_node *variance, int axis, double epsilon);
+/** Layer normalization over the last axes (how many: axes), sample by sample and without running statistics; Ba et al., 2016:
+ *  y = (x - mean) rstd gamma + beta, rstd = 1/sqrt(variance + epsilon), with the biased variance. gamma and beta have the shape
+ *  of those axes, or are NULL. Outputs: y, and mean and rstd of the shape of the axes before. */
+MORU_API moru_node *moru_layer_norm(moru_node *x, moru_node *gamma, moru_node *beta, int axes, double epsilon);
 /** Zeroes each element with probability rate and scales the rest by 1/(1 - rate). 0 <= rate < 1. */
 MORU_API moru_node *moru_dropout_op(moru_node *x, double rate);
 /** Random numbers, new at each step: uniform in [low, high), normal. */
