@@ -37,6 +37,7 @@
     K(softmax) K(softmax_grad) K(sparse_cross_entropy) K(sparse_cross_entropy_grad) \
     K(batch_norm_workspace) K(batch_norm) K(batch_norm_apply) K(batch_norm_grad) \
     K(layer_norm) K(layer_norm_grad_workspace) K(layer_norm_grad) \
+    K(attention_workspace) K(attention) K(attention_grad_workspace) K(attention_grad) \
     K(copy_strided) K(dropout) K(random_uniform) K(random_normal) K(gather_rows) K(scatter_rows) \
     K(sgd) K(adam) K(rmsprop) K(adagrad) K(all_finite)
 

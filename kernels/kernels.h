@@ -61,6 +61,14 @@ typedef struct moru_pool2d {
     bool count_padding;
 } moru_pool2d;
 
+/* Attention of q[n,t,heads,dim] to k[n,s,heads,dim] and v[n,s,heads,value_dim]. causal: query i sees keys 0..i only. */
+typedef struct moru_attention {
+    int64_t n, heads, t, s, dim, value_dim;
+    double scale;
+    bool causal;
+    int64_t mask_n, mask_h, mask_t; /* strides of the mask, 0 where it is repeated; its rows are s numbers */
+} moru_attention;
+
 typedef enum moru_reduce_kind { MORU_REDUCE_SUM, MORU_REDUCE_MEAN, MORU_REDUCE_MAX, MORU_REDUCE_MIN, MORU_REDUCE_PROD } moru_reduce_kind;
 
 typedef struct moru_adam { double lr, beta_1, beta_2, epsilon, weight_decay, step; } moru_adam_args;
@@ -138,6 +146,17 @@ typedef struct moru_kernels {
     void (*layer_norm_grad)(const moru_real *dy, const moru_real *x, const moru_real *gamma, const moru_real *mean,
                             const moru_real *rstd, int64_t rows, int64_t width, moru_real *dx, moru_real *dgamma,
                             moru_real *dbeta, void *workspace, int threads);
+
+    /* y[n,t,heads,value_dim] = softmax(scale q k^T + mask) v, lse[n,heads,t] = log sum exp of each row of the softmax's
+     * argument; mask may be NULL. Without keys y is 0. */
+    size_t (*attention_workspace)(const moru_attention *g, int threads);
+    void (*attention)(const moru_attention *g, const moru_real *q, const moru_real *k, const moru_real *v,
+                      const moru_real *mask, moru_real *y, moru_real *lse, void *workspace, int threads);
+    /* through y only */
+    size_t (*attention_grad_workspace)(const moru_attention *g, int threads);
+    void (*attention_grad)(const moru_attention *g, const moru_real *dy, const moru_real *q, const moru_real *k,
+                           const moru_real *v, const moru_real *mask, const moru_real *lse, moru_real *dq,
+                           moru_real *dk, moru_real *dv, void *workspace, int threads);
 
     /* Strided copy: y is dense of shape dims[rank]; x is read at sum(i_k stride_k) (strides in elements, 0 and negative
      * allowed; x points at index 0). Elements of `bytes` = 4 or 8 bytes. */

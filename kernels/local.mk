@@ -21,6 +21,7 @@ kernel_sources = \
 	kernels/binary.c \
 	kernels/reduce.c \
 	kernels/softmax.c \
+	kernels/attention.c \
 	kernels/batch_norm.c \
 	kernels/layer_norm.c \
 	kernels/copy.c \

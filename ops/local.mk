@@ -1,5 +1,6 @@
 # One op family a file; ops.def lists the ops.
 ops_sources = \
+	ops/attention.h \
 	ops/batch_norm.h \
 	ops/broadcast.h \
 	ops/conv2d.h \
@@ -19,12 +20,15 @@ ops_sources = \
 	ops/activation.c \
 	ops/activation_grad.c \
 	ops/argmax.c \
+	ops/attention.c \
+	ops/attention_grad.c \
 	ops/batch_norm.c \
 	ops/batch_norm_grad.c \
 	ops/binary.c \
 	ops/broadcast.c \
 	ops/broadcast_to.c \
 	ops/cast.c \
+	ops/causal_mask.c \
 	ops/compare.c \
 	ops/concat.c \
 	ops/constant_like.c \

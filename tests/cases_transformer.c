@@ -20,9 +20,28 @@ BUILD(layer_norm)
     return total;
 }
 
+/* x: q, k, v, [mask]; n: mask, causal, which outputs count (bits: y, lse); p[0]: scale */
+BUILD(attention)
+{
+    (void)graph;
+    moru_node *y = moru_attention_op(x[0], x[1], x[2], c->n[0] ? x[3] : NULL, c->p[0], c->n[1]);
+    moru_node *lse = moru_node_output(y, 1);
+    return c->n[2] == 1 ? y : c->n[2] == 2 ? lse : moru_mul(moru_sum_all(moru_square(y)), moru_sum_all(lse));
+}
+
+/* p[0]: fill */
+BUILD(causal_mask)
+{
+    (void)graph;
+    return moru_square(moru_causal_mask(x[0], c->p[0]));
+}
+
 #define R(...) GC_REAL(-1, 1, __VA_ARGS__)
 #define NORM(name_, axes, gamma, beta, outputs, ...) \
     {.name = name_, .build = build_layer_norm, .n = {axes, gamma, beta, outputs}, .p = {1e-2}, .in = {__VA_ARGS__}}
+
+#define ATTENTION(name_, mask, causal, outputs, ...) \
+    {.name = name_, .build = build_attention, .n = {mask, causal, outputs}, .p = {0.7}, .in = {__VA_ARGS__}}
 
 const gradcheck_case gradcheck_cases_transformer[] = {
     NORM("layer_norm", 1, 1, 1, 1, R(4, 5), R(5), R(5)),
@@ -39,5 +58,27 @@ const gradcheck_case gradcheck_cases_transformer[] = {
     NORM("layer_norm/many rows", 1, 1, 1, 1, R(40, 3), R(3), R(3)),
     NORM("layer_norm/no rows", 1, 1, 1, 1, R(0, 3), R(3), R(3)),
     NORM("layer_norm/no width", 1, 1, 1, 1, R(3, 0), R(0), R(0)),
+
+    ATTENTION("attention", 0, 0, 1, R(2, 3, 2, 4), R(2, 3, 2, 4), R(2, 3, 2, 4)),
+    ATTENTION("attention/causal", 0, 1, 1, R(2, 5, 2, 3), R(2, 5, 2, 3), R(2, 5, 2, 3)),
+    ATTENTION("attention/more keys", 0, 0, 1, R(1, 2, 3, 2), R(1, 5, 3, 2), R(1, 5, 3, 1)),
+    ATTENTION("attention/fewer keys", 0, 0, 1, R(1, 4, 1, 3), R(1, 1, 1, 3), R(1, 1, 1, 5)),
+    ATTENTION("attention/causal, more keys", 0, 1, 1, R(1, 2, 2, 2), R(1, 4, 2, 2), R(1, 4, 2, 3)),
+    ATTENTION("attention/causal, fewer keys", 0, 1, 1, R(1, 5, 1, 2), R(1, 3, 1, 2), R(1, 3, 1, 2)),
+    ATTENTION("attention/one query", 0, 1, 1, R(2, 1, 2, 3), R(2, 1, 2, 3), R(2, 1, 2, 3)),
+    ATTENTION("attention/mask", 1, 0, 1, R(2, 2, 2, 3), R(2, 3, 2, 3), R(2, 3, 2, 3), R(2, 2, 2, 3)),
+    ATTENTION("attention/mask of keys", 1, 1, 1, R(2, 3, 2, 2), R(2, 3, 2, 2), R(2, 3, 2, 2), R(2, 1, 1, 3)),
+    ATTENTION("attention/one mask", 1, 0, 1, R(2, 2, 2, 2), R(2, 3, 2, 2), R(2, 3, 2, 2), R(2, 3)),
+    ATTENTION("attention/fixed mask", 1, 1, 1, R(1, 3, 2, 2), R(1, 3, 2, 2), R(1, 3, 2, 2),
+              GC_FIXED(-1, 1, 2, 1, 3)),
+    ATTENTION("attention/lse", 0, 1, 2, R(1, 3, 2, 2), R(1, 3, 2, 2), R(1, 3, 2, 2)),
+    ATTENTION("attention/both outputs", 1, 1, 3, R(1, 3, 1, 2), R(1, 3, 1, 2), R(1, 3, 1, 2), R(3, 3)),
+    ATTENTION("attention/no keys", 0, 0, 1, R(1, 3, 1, 2), R(1, 0, 1, 2), R(1, 0, 1, 2)),
+    ATTENTION("attention/no queries", 0, 1, 1, R(1, 0, 1, 2), R(1, 3, 1, 2), R(1, 3, 1, 2)),
+    ATTENTION("attention/no batch", 0, 0, 1, R(0, 3, 1, 2), R(0, 3, 1, 2), R(0, 3, 1, 2)),
+    ATTENTION("attention/no dimensions", 0, 0, 1, R(1, 2, 1, 0), R(1, 2, 1, 0), R(1, 2, 1, 3)),
+    {.name = "causal_mask", .build = build_causal_mask, .p = {0.5}, .in = {R(2, 3, 4)}},
+    {.name = "causal_mask/tall", .build = build_causal_mask, .p = {0}, .in = {R(5, 2)}},
+    {.name = "causal_mask/empty", .build = build_causal_mask, .p = {0}, .in = {R(3, 0)}},
     {.name = NULL},
 };

@@ -197,6 +197,11 @@ START_TEST(test_pooling)
 }
 END_TEST
 
+static moru_node *attend(moru_shape q, moru_shape k, moru_shape v, moru_shape mask, double scale)
+{
+    return moru_attention_op(real(q), real(k), real(v), mask.rank ? real(mask) : NULL, scale, false);
+}
+
 START_TEST(test_normalization)
 {
     REFUSED(moru_batch_norm(real(S(2, 3)), real(S(2)), NULL, -1, 1e-3), MORU_ERR_SHAPE, "batch_norm|input 1|[2]|[2,3]");
@@ -219,6 +224,19 @@ START_TEST(test_normalization)
     REFUSED(moru_layer_norm(integer(S(2, 3)), NULL, NULL, 1, 1e-3), MORU_ERR_SHAPE, "int32");
     moru_node *stats = moru_node_output(moru_layer_norm(real(S(5, 4, 3)), NULL, NULL, 2, 1e-3), 1);
     has_shape(stats, S(5), __LINE__);
+    REFUSED(attend(S(2, 3, 4), S(2, 3, 1, 4), S(2, 3, 1, 4), S(), 1), MORU_ERR_SHAPE, "attention|[2,3,4]|[n,t,heads,dim]");
+    REFUSED(attend(S(2, 3, 1, 4), S(2, 5, 1, 3), S(2, 5, 1, 4), S(), 1), MORU_ERR_SHAPE, "[2,3,1,4]|[2,5,1,3]");
+    REFUSED(attend(S(2, 3, 1, 4), S(2, 5, 1, 4), S(2, 6, 1, 4), S(), 1), MORU_ERR_SHAPE, "[2,5,1,4]|[2,6,1,4]");
+    REFUSED(attend(S(2, 3, 1, 4), S(2, 5, 2, 4), S(2, 5, 1, 4), S(), 1), MORU_ERR_SHAPE, "[2,5,2,4]");
+    REFUSED(attend(S(2, 3, 1, 4), S(1, 5, 1, 4), S(2, 5, 1, 4), S(), 1), MORU_ERR_SHAPE, "[1,5,1,4]");
+    REFUSED(attend(S(2, 3, 1, 4), S(2, 5, 1, 4), S(2, 5, 1, 4), S(3, 1), 1), MORU_ERR_SHAPE, "mask [3,1]|[2,1,3,5]");
+    REFUSED(attend(S(2, 3, 1, 4), S(2, 5, 1, 4), S(2, 5, 1, 4), S(2, 5), 1), MORU_ERR_SHAPE, "mask [2,5]|[2,1,3,5]");
+    REFUSED(attend(S(2, 3, 1, 4), S(2, 5, 1, 4), S(2, 5, 1, 4), S(), INFINITY), MORU_ERR_ARGUMENT, "scale of inf");
+    moru_node *attended = attend(S(2, 3, 4, 6), S(2, 5, 4, 6), S(2, 5, 4, 7), S(2, 1, 1, 5), 1);
+    has_shape(attended, S(2, 3, 4, 7), __LINE__);
+    has_shape(moru_node_output(attended, 1), S(2, 4, 3), __LINE__);
+    REFUSED(moru_causal_mask(real(S(3)), 0), MORU_ERR_SHAPE, "causal_mask|[3]");
+    REFUSED(moru_causal_mask(integer(S(3, 3)), 0), MORU_ERR_SHAPE, "int32");
     REFUSED(moru_dropout_op(real(S(2)), 1), MORU_ERR_ARGUMENT, "dropout|rate of 1");
     REFUSED(moru_dropout_op(real(S(2)), -0.1), MORU_ERR_ARGUMENT, "rate of -0.1");
     REFUSED(moru_dropout_op(real(S(2)), NAN), MORU_ERR_ARGUMENT, "rate");

@@ -293,6 +293,20 @@ START_TEST(test_layer_norm)
 }
 END_TEST
 
+START_TEST(test_attention)
+{
+    /* weights e^0 : e^(log 3) = 1 : 3 */
+    moru_node *q = REALS(S(1, 2, 1, 1), 1, 1), *k = REALS(S(1, 2, 1, 1), 0, (float)(2 * log(3)));
+    moru_node *v = REALS(S(1, 2, 1, 2), 4, 0, 8, 4), *mask = REALS(S(2), 0, -INFINITY);
+    moru_node *y = moru_attention_op(q, k, v, NULL, 0.5, false);
+    EXPECT(y, S(1, 2, 1, 2), 7, 3, 7, 3);
+    EXPECT(moru_node_output(y, 1), S(1, 1, 2), (float)log(4), (float)log(4));
+    EXPECT(moru_attention_op(q, k, v, NULL, 0.5, true), S(1, 2, 1, 2), 4, 0, 7, 3);
+    EXPECT(moru_attention_op(q, k, v, mask, 0.5, false), S(1, 2, 1, 2), 4, 0, 4, 0);
+    EXPECT(moru_causal_mask(REALS(S(2, 3), 1, 2, 3, 4, 5, 6), 9), S(2, 3), 1, 9, 9, 4, 5, 9);
+}
+END_TEST
+
 START_TEST(test_batch_norm)
 {
     moru_node *x = REALS(S(4, 1), 1, 2, 3, 6), *gamma = REALS(S(1), 2), *beta = REALS(S(1), 1);
@@ -476,6 +490,7 @@ int main(void)
     tcase_add_test(tests, test_pooling);
     tcase_add_test(tests, test_batch_norm);
     tcase_add_test(tests, test_layer_norm);
+    tcase_add_test(tests, test_attention);
     tcase_add_test(tests, test_dropout);
     tcase_add_test(tests, test_streams);
     tcase_add_test(tests, test_random_numbers);

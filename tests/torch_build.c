@@ -143,7 +143,7 @@ BUILD(sdpa)
     double scale = torch_number(t, "scale", 1 / sqrt((double)shape->dims[shape->rank - 1]));
     moru_node *scores = moru_mul_scalar(moru_matmul_t(IN(q), false, IN(k), true), scale);
     if (torch_number(t, "is_causal", 0) != 0)
-        return NULL;
+        scores = moru_causal_mask(scores, -INFINITY);
     if (IN(bias))
         scores = moru_add(scores, IN(bias));
     if (IN(mask))

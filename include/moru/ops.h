@@ -200,6 +200,16 @@ MORU_API moru_node *moru_random_normal_like(moru_node *x, double mean, double st
 MORU_API moru_node *moru_embedding_op(moru_node *table, moru_node *indices);
 /** @} */
 
+/** @name Attention @{ */
+/** Scaled dot product attention by head, y = softmax(scale q k^T + mask) v; Vaswani et al., 2017. q is [n, t, heads, dim],
+ *  k [n, s, heads, dim], v [n, s, heads, value_dim]; y is [n, t, heads, value_dim]. causal: query i sees keys 0..i only.
+ *  mask (or NULL) is added to the scores and broadcasts to [n, heads, t, s], the last size being s; a query whose every score is
+ *  -inf gets NaN. Without keys y is 0. Outputs: y, and [n, heads, t] the logarithms of the sums in the softmax's denominators. */
+MORU_API moru_node *moru_attention_op(moru_node *q, moru_node *k, moru_node *v, moru_node *mask, double scale, bool causal);
+/** y[.., i, j] = x[.., i, j] where j <= i, fill above the diagonal. */
+MORU_API moru_node *moru_causal_mask(moru_node *x, double fill);
+/** @} */
+
 /** @name Losses per sample (no reduction), along the last axis @{ */
 /** -log softmax(logits)[label]; labels int32 of logits' shape less its last axis. A label outside is MORU_ERR_RANGE. */
 MORU_API moru_node *moru_sparse_cross_entropy(moru_node *logits, moru_node *labels);

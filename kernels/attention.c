@@ -1,0 +1,318 @@
+/* Scaled dot product attention, y = softmax(scale q k^T + mask) v, for every batch entry and head.
+ *
+ * Heads are read where they lie, [n,t,heads,dim], through the tile's row pointers; only k (and v, for the gradient) is
+ * transposed, a panel of columns at a time. A task is a block of queries of one head (in the gradient: one head, so
+ * that no two tasks add to the same dk): its scores stay in scratch memory, and of a causal head those above the
+ * diagonal are never computed. The gradient computes the scores anew from lse, the logarithm of each row's sum. */
+#include "kernels/tile.h"
+#include "kernels/vecmath.h"
+
+#define QUERIES 64 /* of a block */
+
+/* One head of one entry of the batch, as matrices. */
+typedef struct head {
+    int64_t ldq, ldv, ldm;   /* between rows of q and k, of v, of the mask */
+    const moru_real *q, *k, *v, *mask;
+    int64_t row;             /* place of its first query in lse */
+} head;
+
+KERNEL_INLINE int64_t visible(const moru_attention *g, int64_t query)
+{
+    return g->causal ? min(query + 1, g->s) : g->s;
+}
+
+/* Between rows of scores: no multiple of a cache's way. */
+static int64_t score_stride(const moru_attention *g)
+{
+    return (g->s + LANES - 1) / LANES * LANES + LANES;
+}
+
+static head head_of(const moru_attention *g, const moru_real *q, const moru_real *k, const moru_real *v,
+                    const moru_real *mask, int64_t number)
+{
+    int64_t n = number / g->heads, h = number % g->heads;
+    head o = {.ldq = g->heads * g->dim, .ldv = g->heads * g->value_dim, .ldm = g->mask_t, .row = number * g->t};
+    o.q = q + n * g->t * o.ldq + h * g->dim;
+    o.k = k + n * g->s * o.ldq + h * g->dim;
+    o.v = v + n * g->s * o.ldv + h * g->value_dim;
+    o.mask = mask ? mask + n * g->mask_n + h * g->mask_h : NULL;
+    return o;
+}
+
+/* ---- products ---- */
+
+/* out[i][j] = sum_d a[i][d] b[j][d] for queries first..first + rows and the keys each of them sees, at least */
+static void products(const moru_attention *g, const moru_real *a, int64_t lda, const moru_real *b, int64_t ldb,
+                     int64_t depth, int64_t first, int64_t rows, moru_real *panel, moru_real *out, int64_t ldo)
+{
+    int64_t columns = visible(g, first + rows - 1), zero = 0;
+    for (int64_t j = 0; j < columns; j += TILE_COLUMNS) {
+        int64_t width = min(TILE_COLUMNS, columns - j), step = tile_rows(width);
+        MORU_KERNEL(transpose)(b + j * ldb, ldb, width, depth, panel, TILE_COLUMNS);
+        for (int64_t i = g->causal ? max(j - first, 0) : 0; i < rows; i += step) {
+            int64_t count = min(step, rows - i);
+            tile t = {.step = 1, .offsets = &zero, .runs = 1, .length = depth, .b = panel, .ldb = TILE_COLUMNS,
+                      .columns = min(width, visible(g, first + i + count - 1) - j)};
+            for (int64_t r = 0; r < count; r++) {
+                t.a[r] = a + (i + r) * lda;
+                t.c[r] = out + (i + r) * ldo + j;
+            }
+            MORU_KERNEL(tile)(&t, count);
+        }
+    }
+}
+
+/* c[i][0..width) = sum_j p[i][j] b[j][0..width) over the keys j that query first + i sees; p is 0 up to the last key
+ * that any of them sees */
+static void weighted_rows(const moru_attention *g, const moru_real *p, int64_t ldp, const moru_real *b, int64_t ldb,
+                          int64_t width, int64_t first, int64_t rows, moru_real *c, int64_t ldc)
+{
+    int64_t panels = tile_panels(width), step = panels ? tile_rows(width) : 1, zero = 0;
+    for (int64_t k = 0; k < panels; k++) {
+        int64_t column = tile_panel_start(width, panels, k);
+        for (int64_t i = 0; i < rows; i += step) {
+            int64_t count = min(step, rows - i);
+            tile t = {.step = 1, .offsets = &zero, .runs = 1, .length = visible(g, first + i + count - 1),
+                      .b = b + column, .ldb = ldb, .columns = tile_panel_start(width, panels, k + 1) - column};
+            for (int64_t r = 0; r < count; r++) {
+                t.a[r] = p + (i + r) * ldp;
+                t.c[r] = c + (i + r) * ldc + column;
+            }
+            MORU_KERNEL(tile)(&t, count);
+        }
+    }
+}
+
+/* c[j][0..width) (+)= sum_i p[i][j] b[i][0..width) for keys from <= j < to, over the queries of a block that see them */
+static void weighted_columns(const moru_attention *g, const moru_real *p, int64_t ldp, const moru_real *b, int64_t ldb,
+                             int64_t width, int64_t first, int64_t rows, int64_t from, int64_t to, bool accumulate,
+                             moru_real *c, int64_t ldc)
+{
+    int64_t panels = tile_panels(width), step = panels ? tile_rows(width) : 1, zero = 0;
+    for (int64_t k = 0; k < panels; k++) {
+        int64_t column = tile_panel_start(width, panels, k);
+        for (int64_t j = from; j < to; j += step) {
+            int64_t count = min(step, to - j), blind = g->causal ? max(j - first, 0) : 0;
+            tile t = {.step = ldp, .offsets = &zero, .runs = 1, .length = rows - blind,
+                      .b = b + blind * ldb + column, .ldb = ldb, .accumulate = accumulate,
+                      .columns = tile_panel_start(width, panels, k + 1) - column};
+            for (int64_t r = 0; r < count; r++) {
+                t.a[r] = p + blind * ldp + j + r;
+                t.c[r] = c + (j + r) * ldc + column;
+            }
+            MORU_KERNEL(tile)(&t, count);
+        }
+    }
+}
+
+/* ---- rows of scores ---- */
+
+KERNEL_INLINE vec load(const moru_real *p, int64_t lanes)
+{
+    return lanes == LANES ? vec_load(p) : vec_load_part(p, lanes);
+}
+
+KERNEL_INLINE void store(moru_real *p, vec v, int64_t lanes)
+{
+    if (lanes == LANES)
+        vec_store(p, v);
+    else
+        vec_store_part(p, v, lanes);
+}
+
+KERNEL_INLINE vec first_lanes(vec v, int64_t lanes)
+{
+    return lanes == LANES ? v : vec_where(vec_lane_numbers() < (moru_lane_int)lanes, v);
+}
+
+KERNEL_INLINE vec logits(const moru_real *x, const moru_real *mask, moru_real scale, int64_t i, int64_t lanes)
+{
+    vec v = load(x + i, lanes) * scale;
+    return mask ? v + load(mask + i, lanes) : v;
+}
+
+static void clear(moru_real *x, int64_t from, int64_t to)
+{
+    for (int64_t i = from; i < to; i++)
+        x[i] = 0;
+}
+
+/* x[0..n) becomes exp(scale x + mask - max), which sum up to *sum; returns the logarithm of the sum of exp(..). */
+static moru_real exponentiate(moru_real *x, const moru_real *mask, moru_real scale, int64_t n, moru_real *sum)
+{
+    vec most = vec_set(R(-INFINITY)), total = vec_zero();
+    for (int64_t i = 0; i < n; i += LANES) {
+        int64_t lanes = min(n - i, LANES);
+        vec v = logits(x, mask, scale, i, lanes);
+        store(x + i, v, lanes);
+        most = vec_max(lanes == LANES ? v : vec_select(vec_lane_numbers() < (moru_lane_int)lanes, v, most), most);
+    }
+    most = vec_fold_max(most);
+    for (int64_t i = 0; i < n;) {
+        vec block = vec_zero();
+        for (int k = 0; k < 64 && i < n; k++, i += LANES) {
+            int64_t lanes = min(n - i, LANES);
+            vec e = first_lanes(vec_exp(load(x + i, lanes) - most), lanes);
+            store(x + i, e, lanes);
+            block += e;
+        }
+        total += block;
+    }
+    total = vec_fold_sum(total);
+    *sum = total[0];
+    return (most + vec_log(total))[0];
+}
+
+/* The same, once lse is known: x[0..n) becomes the probabilities exp(scale x + mask - lse). */
+static void probabilities(moru_real *x, const moru_real *mask, moru_real scale, int64_t n, moru_real lse)
+{
+    for (int64_t i = 0; i < n; i += LANES) {
+        int64_t lanes = min(n - i, LANES);
+        store(x + i, vec_exp(logits(x, mask, scale, i, lanes) - lse), lanes);
+    }
+}
+
+/* dp, the gradient of the probabilities p, becomes that of q k^T: scale p (dp - sum(p dp)) */
+static void softmax_gradient(const moru_real *p, moru_real *dp, moru_real scale, int64_t n)
+{
+    vec total = vec_zero();
+    for (int64_t i = 0; i < n;) {
+        vec block = vec_zero();
+        for (int k = 0; k < 64 && i < n; k++, i += LANES) {
+            int64_t lanes = min(n - i, LANES);
+            block += load(p + i, lanes) * load(dp + i, lanes);
+        }
+        total += block;
+    }
+    total = vec_fold_sum(total);
+    for (int64_t i = 0; i < n; i += LANES) {
+        int64_t lanes = min(n - i, LANES);
+        store(dp + i, (load(dp + i, lanes) - total) * load(p + i, lanes) * scale, lanes);
+    }
+}
+
+/* ---- forward ---- */
+
+static void run_block(const moru_attention *g, const head *h, int64_t first, moru_real *y, moru_real *lse,
+                      moru_real *scratch)
+{
+    int64_t rows = min(QUERIES, g->t - first), ld = score_stride(g), seen = visible(g, first + rows - 1);
+    moru_real *scores = scratch + g->dim * TILE_COLUMNS, scale[QUERIES];
+    products(g, h->q + first * h->ldq, h->ldq, h->k, h->ldq, g->dim, first, rows, scratch, scores, ld);
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t n = visible(g, first + r);
+        moru_real sum;
+        lse[h->row + first + r] = exponentiate(scores + r * ld, h->mask ? h->mask + (first + r) * h->ldm : NULL,
+                                               (moru_real)g->scale, n, &sum);
+        clear(scores + r * ld, n, seen);
+        scale[r] = n > 0 ? 1 / sum : 0;
+    }
+    weighted_rows(g, scores, ld, h->v, h->ldv, g->value_dim, first, rows, y, h->ldv);
+    for (int64_t r = 0; r < rows; r++, y += h->ldv)
+        for (int64_t i = 0; i < g->value_dim; i += LANES) {
+            int64_t lanes = min(g->value_dim - i, LANES);
+            store(y + i, load(y + i, lanes) * scale[r], lanes);
+        }
+}
+
+static size_t forward_bytes(const moru_attention *g)
+{
+    return round_up((size_t)(g->dim * TILE_COLUMNS + QUERIES * score_stride(g)) * sizeof(moru_real));
+}
+
+static int attention_threads(const moru_attention *g, int64_t tasks, int threads)
+{
+    int64_t work = g->n * g->heads * g->t * max(g->s, 1) * max(g->dim + g->value_dim, 1);
+    return (int)max(min(kernel_threads(work, threads), tasks), 1);
+}
+
+size_t MORU_KERNEL(attention_workspace)(const moru_attention *g, int threads)
+{
+    return forward_bytes(g) * (size_t)max(threads, 1);
+}
+
+void MORU_KERNEL(attention)(const moru_attention *g, const moru_real *q, const moru_real *k, const moru_real *v,
+                            const moru_real *mask, moru_real *y, moru_real *lse, void *workspace, int threads)
+{
+    int64_t blocks = (g->t + QUERIES - 1) / QUERIES, tasks = g->n * g->heads * blocks;
+    size_t bytes = forward_bytes(g);
+    int parts = attention_threads(g, tasks, threads);
+#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
+    for (int p = 0; p < parts; p++)
+        for (int64_t i = tasks * p / parts; i < tasks * (p + 1) / parts; i++) {
+            int64_t number = i / blocks, first = i % blocks * QUERIES;
+            head h = head_of(g, q, k, v, mask, number);
+            int64_t row = number / g->heads * g->t + first;
+            run_block(g, &h, first, y + row * h.ldv + number % g->heads * g->value_dim, lse,
+                      (moru_real *)((char *)workspace + (size_t)p * bytes));
+        }
+}
+
+/* ---- gradient ---- */
+
+typedef struct gradients {
+    const moru_real *dy;
+    moru_real *dq, *dk, *dv;   /* of one head */
+} gradients;
+
+static void run_gradient(const moru_attention *g, const head *h, const moru_real *lse, const gradients *o,
+                         moru_real *scratch)
+{
+    int64_t ld = score_stride(g), done = 0; /* keys that dk and dv have numbers for */
+    moru_real *p = scratch + max(g->dim, g->value_dim) * TILE_COLUMNS, *dp = p + QUERIES * ld;
+    moru_real scale = (moru_real)g->scale;
+    for (int64_t first = 0; first < g->t; first += QUERIES) {
+        int64_t rows = min(QUERIES, g->t - first), seen = visible(g, first + rows - 1);
+        const moru_real *q = h->q + first * h->ldq, *dy = o->dy + first * h->ldv;
+        products(g, q, h->ldq, h->k, h->ldq, g->dim, first, rows, scratch, p, ld);
+        products(g, dy, h->ldv, h->v, h->ldv, g->value_dim, first, rows, scratch, dp, ld);
+        for (int64_t r = 0; r < rows; r++) {
+            int64_t n = visible(g, first + r);
+            probabilities(p + r * ld, h->mask ? h->mask + (first + r) * h->ldm : NULL, scale, n,
+                          lse[h->row + first + r]);
+            softmax_gradient(p + r * ld, dp + r * ld, scale, n);
+            clear(p + r * ld, n, seen);
+            clear(dp + r * ld, n, seen);
+        }
+        weighted_rows(g, dp, ld, h->k, h->ldq, g->dim, first, rows, o->dq + first * h->ldq, h->ldq);
+        for (int fresh = 0; fresh < 2; fresh++) {
+            int64_t from = fresh ? done : 0, to = fresh ? seen : done;
+            weighted_columns(g, dp, ld, q, h->ldq, g->dim, first, rows, from, to, !fresh, o->dk, h->ldq);
+            weighted_columns(g, p, ld, dy, h->ldv, g->value_dim, first, rows, from, to, !fresh, o->dv, h->ldv);
+        }
+        done = seen;
+    }
+    for (; done < g->s; done++) { /* keys that no query sees */
+        clear(o->dk + done * h->ldq, 0, g->dim);
+        clear(o->dv + done * h->ldv, 0, g->value_dim);
+    }
+}
+
+static size_t gradient_bytes(const moru_attention *g)
+{
+    int64_t count = max(g->dim, g->value_dim) * TILE_COLUMNS + 2 * QUERIES * score_stride(g);
+    return round_up((size_t)count * sizeof(moru_real));
+}
+
+size_t MORU_KERNEL(attention_grad_workspace)(const moru_attention *g, int threads)
+{
+    return gradient_bytes(g) * (size_t)max(threads, 1);
+}
+
+void MORU_KERNEL(attention_grad)(const moru_attention *g, const moru_real *dy, const moru_real *q, const moru_real *k,
+                                 const moru_real *v, const moru_real *mask, const moru_real *lse, moru_real *dq,
+                                 moru_real *dk, moru_real *dv, void *workspace, int threads)
+{
+    int64_t tasks = g->n * g->heads;
+    size_t bytes = gradient_bytes(g);
+    int parts = attention_threads(g, tasks, threads);
+#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
+    for (int p = 0; p < parts; p++)
+        for (int64_t i = tasks * p / parts; i < tasks * (p + 1) / parts; i++) {
+            head h = head_of(g, q, k, v, mask, i);
+            int64_t n = i / g->heads, at = i % g->heads;
+            gradients o = {dy + n * g->t * h.ldv + at * g->value_dim, dq + n * g->t * h.ldq + at * g->dim,
+                           dk + n * g->s * h.ldq + at * g->dim, dv + n * g->s * h.ldv + at * g->value_dim};
+            run_gradient(g, &h, lse, &o, (moru_real *)((char *)workspace + (size_t)p * bytes));
+        }
+}
