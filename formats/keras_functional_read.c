@@ -99,29 +99,91 @@ static moru_status parse_argument(reader *r, const entry *e, json_t *value, int 
     return parse_history(r, e->name, json_object_get(json_object_get(value, "config"), "keras_history"), a);
 }
 
+/* Place of an input that goes by this name; -1: none does. */
+static int input_of_name(const entry *e, const char *name)
+{
+    const char *const *names = e->layer ? e->layer->class_->input_names : NULL;
+    for (int k = 0; names && names[k]; k++)
+        if (strcmp(names[k], name) == 0)
+            return k;
+    return -1;
+}
+
+/* Inputs given by name after those by place: mha(x, value=x). */
+static moru_status parse_named_inputs(const reader *r, const entry *e, json_t *named, use *u)
+{
+    const char *const *names = e->layer ? e->layer->class_->input_names : NULL;
+    for (int k = u->n; names && k < MAX_ARGUMENTS && names[k]; k++) {
+        json_t *value = json_object_get(named, names[k]);
+        if (json_is_array(value))
+            MORU_TRY(parse_history(r, e->name, value, &u->arguments[u->n]));
+        else if (is_tensor(value))
+            MORU_TRY(parse_history(r, e->name, json_object_get(json_object_get(value, "config"), "keras_history"),
+                                   &u->arguments[u->n]));
+        else
+            return MORU_OK;
+        u->n++;
+    }
+    return MORU_OK;
+}
+
+/* Arguments that are options here. All calls of a layer have to agree about them. */
+static void read_options(reader *r, const entry *e, json_t *named, bool first)
+{
+    const moru_layer_class *class_ = e->layer->class_;
+    json_t *given = moru_fields_write(class_->arguments, class_->n_arguments, class_->defaults);
+    json_t *known = moru_fields_write(class_->arguments, class_->n_arguments, e->layer->options);
+    for (int k = 0; k < class_->n_arguments; k++) {
+        const char *name = class_->arguments[k].name;
+        json_t *value = json_object_get(named, name);
+        if (value && !json_is_null(value))
+            json_object_set(given, name, value);
+        if (!first && !json_equal(json_object_get(given, name), json_object_get(known, name)))
+            moru_listing_add(&r->faults, MORU_ERR_UNSUPPORTED, "%.80s: calls with different arguments %.40s", e->name,
+                             name);
+    }
+    moru_status status = first ? moru_fields_read(&r->arena, class_->arguments, class_->n_arguments, given,
+                                                  e->layer->options, e->name, NULL) : MORU_OK;
+    if (status != MORU_OK)
+        moru_listing_add(&r->faults, status, "%s", moru_last_error());
+    json_decref(given);
+    json_decref(known);
+}
+
 /* Named arguments that say nothing (mask: null) may stand; others would change the result. */
-static void check_named(reader *r, const entry *e, json_t *named)
+static void check_named(reader *r, const entry *e, json_t *named, const use *u)
 {
     const char *name;
     json_t *value;
-    json_object_foreach(named, name, value)
-        if (!json_is_null(value) && !json_is_false(value))
+    if (e->layer && e->layer->class_->n_arguments > 0)
+        read_options(r, e, named, u == e->uses);
+    json_object_foreach(named, name, value) {
+        int input = input_of_name(e, name);
+        bool known = input >= 0 && input < u->n;
+        for (int k = 0; e->layer && k < e->layer->class_->n_arguments; k++)
+            known = known || strcmp(e->layer->class_->arguments[k].name, name) == 0;
+        if (!known && !json_is_null(value) && !json_is_false(value))
             moru_listing_add(&r->faults, MORU_ERR_UNSUPPORTED, "%.80s: argument %.40s", e->name, name);
+    }
 }
 
 /* Keras 2: [["layer", call, output, {named}], ...], without the outer list for one. */
 static moru_status parse_keras2(reader *r, const entry *e, json_t *call, use *u)
 {
     if (json_is_string(json_array_get(call, 0))) {
-        check_named(r, e, json_array_get(call, 3));
-        return parse_history(r, e->name, call, &u->arguments[u->n++]);
+        MORU_TRY(parse_history(r, e->name, call, &u->arguments[u->n++]));
+        MORU_TRY(parse_named_inputs(r, e, json_array_get(call, 3), u));
+        check_named(r, e, json_array_get(call, 3), u);
+        return MORU_OK;
     }
     for (size_t k = 0; k < json_array_size(call); k++) {
         json_t *history = json_array_get(call, k);
         if (u->n == MAX_ARGUMENTS)
             return broken(r, e->name, "too many inputs");
-        check_named(r, e, json_array_get(history, 3));
         MORU_TRY(parse_history(r, e->name, history, &u->arguments[u->n++]));
+        if (json_array_size(call) == 1)
+            MORU_TRY(parse_named_inputs(r, e, json_array_get(history, 3), u));
+        check_named(r, e, json_array_get(history, 3), u);
     }
     return MORU_OK;
 }
@@ -133,8 +195,9 @@ static moru_status parse_use(reader *r, const entry *e, json_t *call, use *u)
     if (json_is_array(call)) {
         MORU_TRY(parse_keras2(r, e, call, u));
     } else if (json_is_object(call)) {
-        check_named(r, e, json_object_get(call, "kwargs"));
         MORU_TRY(parse_argument(r, e, json_object_get(call, "args"), 0, u));
+        MORU_TRY(parse_named_inputs(r, e, json_object_get(call, "kwargs"), u));
+        check_named(r, e, json_object_get(call, "kwargs"), u);
     } else {
         return broken(r, e->name, "a call that is neither an object nor an array");
     }

@@ -101,16 +101,33 @@ static json_t *arguments_of_layer(const writer *w, const moru_application *use)
     json_t *args = json_array();
     for (int k = 0; k < use->n_inputs; k++)
         json_array_append_new(args, tensor_to_json(w, use->inputs[k]));
-    bool one_list = use->layer->class_->max_inputs < 0 || use->layer->class_->max_inputs > 1;
+    const moru_layer_class *class_ = use->layer->class_;
+    bool one_list = !class_->input_names && (class_->max_inputs < 0 || class_->max_inputs > 1);
     return one_list ? json_pack("[o]", args) : args;
+}
+
+/* Options that are arguments of a call, as far as they differ from the defaults. */
+static json_t *named_arguments(const moru_layer *layer)
+{
+    const moru_layer_class *class_ = layer->class_;
+    json_t *named = moru_fields_write(class_->arguments, class_->n_arguments, layer->options);
+    json_t *usual = moru_fields_write(class_->arguments, class_->n_arguments, class_->defaults);
+    for (int k = 0; k < class_->n_arguments; k++) {
+        const char *name = class_->arguments[k].name;
+        if (json_equal(json_object_get(named, name), json_object_get(usual, name)))
+            json_object_del(named, name);
+    }
+    json_decref(usual);
+    return named;
 }
 
 /* ---- entries ---- */
 
-static moru_status add_call(writer *w, json_t *entry, json_t *arguments)
+/* Takes arguments and named over. */
+static moru_status add_call(writer *w, json_t *entry, json_t *arguments, json_t *named)
 {
     json_t *nodes = json_object_get(entry, "inbound_nodes");
-    json_t *call = json_pack("{s:o,s:{}}", "args", arguments, "kwargs");
+    json_t *call = json_pack("{s:o,s:o}", "args", arguments, "kwargs", named);
     return json_array_append_new(nodes, call) == 0 ? MORU_OK : no_memory(w);
 }
 
@@ -137,7 +154,7 @@ static moru_status write_use(writer *w, const moru_application *use)
     if (!entry)
         MORU_TRY(add_entry(w, layer->name, moru_keras_layer_write(layer), &entry));
     w->origins[use->output->id] = (origin){layer->name, (int)json_array_size(json_object_get(entry, "inbound_nodes"))};
-    return use->n_inputs > 0 ? add_call(w, entry, arguments_of_layer(w, use)) : MORU_OK;
+    return use->n_inputs > 0 ? add_call(w, entry, arguments_of_layer(w, use), named_arguments(layer)) : MORU_OK;
 }
 
 /* A name no layer has: "add", "add_1", ... */
@@ -197,7 +214,7 @@ static moru_status write_operation(writer *w, const moru_node *node)
                                           operation->class_name, "config", config, "registered_name",
                                           operation->class_name), &entry));
     w->origins[node->id] = (origin){name, 0};
-    return add_call(w, entry, args);
+    return add_call(w, entry, args, json_object());
 }
 
 static moru_status write_constant(writer *w, const moru_node *node)

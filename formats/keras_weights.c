@@ -39,6 +39,23 @@ static int find_places(const moru_model *model, place **places)
     return n;
 }
 
+static bool same_group(const moru_weight *a, const moru_weight *b)
+{
+    return a->group == b->group || (a->group && b->group && strcmp(a->group, b->group) == 0);
+}
+
+/* The group that holds weight k, into path, and the weight's number in it. Ends 16 bytes before path's end. */
+static int group_of_weight(const char *layers, const place *p, int k, char path[PATH])
+{
+    const moru_weight *weights = p->layer->weights;
+    int number = 0;
+    snprintf(path, PATH - 16, "%s/%s/%s%svars", layers, p->group, weights[k].group ? weights[k].group : "",
+             weights[k].group ? "/" : "");
+    for (int i = 0; i < k; i++)
+        number += same_group(&weights[i], &weights[k]);
+    return number;
+}
+
 /* ---- writing ---- */
 
 static moru_status write_layer(moru_hdf5 *file, const place *p)
@@ -48,7 +65,14 @@ static moru_status write_layer(moru_hdf5 *file, const place *p)
     MORU_TRY(moru_hdf5_make_group(file, path, p->layer->name));
     for (int k = 0; k < p->layer->n_weights; k++) {
         const moru_tensor *tensor = p->layer->weights[k].tensor;
-        snprintf(path, sizeof path, "layers/%s/vars/%d", p->group, k);
+        const char *name = p->layer->weights[k].name;
+        int number = group_of_weight("layers", p, k, path);
+        if (number == 0 && p->layer->weights[k].group) { /* the layer inside has its own name: "query" of "query/kernel" */
+            char inner[64];
+            snprintf(inner, sizeof inner, "%.*s", (int)strcspn(name, "/"), name);
+            MORU_TRY(moru_hdf5_make_group(file, path, inner));
+        }
+        snprintf(path + strlen(path), 16, "/%d", number);
         MORU_TRY(moru_hdf5_write(file, path, MORU_HDF5_REAL, moru_tensor_shape(tensor),
                                  moru_tensor_const_data(tensor)));
     }
@@ -174,31 +198,47 @@ static void read_weight(reader *r, const char *path, const char *what, moru_tens
     }
 }
 
+/* Whether the group at path holds `wanted` variables; without any it may be missing. */
+static bool count_fits(reader *r, const moru_layer *layer, const char *path, int wanted)
+{
+    moru_hdf5_kind kind;
+    int64_t count = 0;
+    moru_status status = moru_hdf5_find(r->file, path, &kind);
+    if (status == MORU_OK && kind == MORU_HDF5_MISSING && wanted == 0)
+        return true;
+    if (status == MORU_OK)
+        status = moru_hdf5_count(r->file, path, &count);
+    if (status != MORU_OK)
+        fault(r, status);
+    else if (count != wanted)
+        moru_listing_add(&r->faults, MORU_ERR_SHAPE, "\"%s\" holds %lld variables and %s \"%s\" has %d", path,
+                         (long long)count, layer->class_->class_name, layer->name, wanted);
+    return status == MORU_OK && count == wanted;
+}
+
 static void read_layer(reader *r, const place *p)
 {
     const moru_layer *layer = p->layer;
     char path[PATH], what[160];
-    moru_hdf5_kind kind;
-    int64_t count = 0;
+    int own = 0;
+    bool fits = true;
+    for (int k = 0; k < layer->n_weights; k++)
+        own += !layer->weights[k].group;
     snprintf(path, sizeof path, "%s/%s/vars", r->layers, p->group);
-    moru_status status = moru_hdf5_find(r->file, path, &kind);
-    if (status == MORU_OK && kind == MORU_HDF5_MISSING && layer->n_weights == 0)
+    if (!count_fits(r, layer, path, own))
         return;
-    if (status == MORU_OK)
-        status = moru_hdf5_count(r->file, path, &count);
-    if (status != MORU_OK) {
-        fault(r, status);
-        return;
-    }
-    if (count != layer->n_weights) {
-        moru_listing_add(&r->faults, MORU_ERR_SHAPE, "\"%s\" holds %lld variables and %s \"%s\" has %d", path,
-                         (long long)count, layer->class_->class_name, layer->name, layer->n_weights);
-        return;
-    }
     for (int k = 0; k < layer->n_weights; k++) {
-        snprintf(path, sizeof path, "%s/%s/vars/%d", r->layers, p->group, k);
+        int number = group_of_weight(r->layers, p, k, path);
+        if (number == 0 && layer->weights[k].group) {
+            int inside = 0;
+            for (int i = k; i < layer->n_weights; i++)
+                inside += same_group(&layer->weights[i], &layer->weights[k]);
+            fits = count_fits(r, layer, path, inside);
+        }
+        snprintf(path + strlen(path), 16, "/%d", number);
         snprintf(what, sizeof what, "%s/%s", layer->name, layer->weights[k].name);
-        read_weight(r, path, what, layer->weights[k].tensor);
+        if (fits)
+            read_weight(r, path, what, layer->weights[k].tensor);
     }
 }
 

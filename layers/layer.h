@@ -10,6 +10,7 @@
 typedef struct moru_weight {
     const char *name;          /* "kernel" */
     char *path;                /* Keras's: "model/dense/kernel" (Sequential) or "dense/kernel"; set by the model */
+    const char *group;         /* of a weight that Keras keeps in a layer inside: its group in files; NULL: none */
     moru_tensor *tensor;
     bool trainable;            /* as made: moving statistics are not. The layer's own flag counts besides */
     const char *initializer, *regularizer; /* specs; regularizer may be NULL */
@@ -44,6 +45,9 @@ typedef struct moru_layer_class {
     const void *defaults;
     const moru_field *fields;  /* without name, trainable, dtype */
     int n_fields;
+    const moru_field *arguments;   /* options that Keras takes as arguments of a call */
+    int n_arguments;
+    const char *const *input_names; /* of inputs that Keras takes one by one, ended by NULL; NULL: it takes a list */
     int min_inputs, max_inputs;    /* max_inputs < 0: any number */
     bool frozen_infers;        /* a layer that isn't trainable runs as for inference */
     /* Checks options and makes the weights for input shapes with a symbolic batch size. Run again for every further

@@ -13,9 +13,11 @@ layers_sources = \
     layers/initializers.c \
     layers/input.c \
     layers/layer.c \
+    layers/layer_normalization.c \
     layers/leaky_relu.c \
     layers/merge.c \
     layers/model.c \
+    layers/multi_head_attention.c \
     layers/order.c \
     layers/pooling2d.c \
     layers/regularizers.c \

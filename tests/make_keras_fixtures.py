@@ -44,7 +44,7 @@ def gradients(model, xs, target, loss, training):
 def write(out, model, xs, target, loss):
     base = os.path.join(out, model.name)
     state = [v.numpy() for v in model.variables]
-    with h5py.File(base + ".io.h5", "w", libver="latest") as f:
+    with h5py.File(base + ".io.h5", "w") as f:
         f.attrs["loss"] = json.dumps({"class_name": type(loss).__name__, "config": loss.get_config()})
         for i, x in enumerate(xs):
             f["x" if len(xs) == 1 else f"x{i}"] = x
@@ -54,7 +54,7 @@ def write(out, model, xs, target, loss):
             value, grads = gradients(model, xs, target, loss, mode == "training")
             f[f"{mode}/loss"] = np.float32(value)
             for v, g in zip(model.trainable_weights, grads):
-                f[f"{mode}/grad/{v.path}"] = g.numpy()
+                f[f"{mode}/grad/{v.path}"] = tf.convert_to_tensor(g).numpy()
     for v, a in zip(model.variables, state):
         v.assign(a)
     model.save_weights(base + ".weights.h5")
@@ -88,12 +88,29 @@ def small_functional(rng):
     return model, [normal(rng, 6, 5), normal(rng, 6, 4)], normal(rng, 6, 2), keras.losses.MeanSquaredError()
 
 
+def small_attention(rng):
+    tokens, positions = keras.Input((6,), dtype="int32", name="tokens"), keras.Input((6,), dtype="int32", name="positions")
+    other = keras.Input((4, 5), name="other")
+    x = L.Add()([L.Embedding(9, 8)(tokens), L.Embedding(6, 8)(positions)])
+    y = L.LayerNormalization(epsilon=1e-5)(x)
+    x = L.Add()([x, L.MultiHeadAttention(2, 4)(y, y, use_causal_mask=True)])
+    y = L.Dense(16, activation="gelu")(L.LayerNormalization(axis=[-2, -1])(x))
+    x = L.Add()([x, L.Dense(8)(y)])
+    cross = L.MultiHeadAttention(3, 2, value_dim=5, use_bias=False, name="cross")
+    x = cross(x, L.Dense(7)(other), key=other, use_causal_mask=True)
+    y = L.MultiHeadAttention(1, 3)(query=x, value=other)
+    model = keras.Model([tokens, positions, other], L.Dense(3, name="head")(L.Add()([x, y])), name="small_attention")
+    randomise(model, rng)
+    xs = [rng.integers(0, 9, (3, 6)).astype("int32"), np.tile(np.arange(6, dtype="int32"), (3, 1)), normal(rng, 3, 4, 5)]
+    return model, xs, rng.integers(0, 3, (3, 6)).astype("int32"), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "data"))
     a = p.parse_args()
     os.makedirs(a.out, exist_ok=True)
-    for seed, build in ((1, small_sequential), (2, small_functional)):
+    for seed, build in ((1, small_sequential), (2, small_functional), (3, small_attention)):
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         write(a.out, *build(np.random.default_rng(seed)))

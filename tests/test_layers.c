@@ -128,6 +128,84 @@ START_TEST(test_batch_normalization)
 }
 END_TEST
 
+START_TEST(test_layer_normalization)
+{
+    assert_layer(PICTURE, moru_layer_normalization(), PICTURE, 12);
+    assert_layer(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(2, -1)), PICTURE, 108);
+    assert_layer(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(3, 1, 2), .center = false), PICTURE, 594);
+    assert_layer(VECTOR, moru_layer_normalization(.scale = false), VECTOR, 7);
+    assert_layer(VECTOR, moru_layer_normalization(.scale = false, .center = false), VECTOR, 0);
+    assert_layer(MORU_SHAPE(-1, 3), moru_layer_normalization(), MORU_SHAPE(-1, 3), 6);
+    assert_refused(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(1)), MORU_ERR_UNSUPPORTED, "axis 1 isn't");
+    assert_refused(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(3, -1)), MORU_ERR_UNSUPPORTED, "axis -1");
+    assert_refused(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(4)), MORU_ERR_SHAPE, "axis 4");
+    assert_refused(VECTOR, moru_layer_normalization(.axis = MORU_SHAPE(0, 1)), MORU_ERR_SHAPE, "axis 0");
+    assert_refused(VECTOR, moru_layer_normalization(.axis = {0}), MORU_ERR_ARGUMENT, "axis");
+    assert_refused(VECTOR, moru_layer_normalization(.epsilon = -1), MORU_ERR_ARGUMENT, "epsilon");
+    assert_refused(MORU_SHAPE(-1), moru_layer_normalization(), MORU_ERR_SHAPE, "axis 1");
+}
+END_TEST
+
+/* Applies the layer to inputs of these shapes; the ones given by a rank of 0 are left out. */
+static moru_model *attention_of(moru_layer *layer, moru_shape query, moru_shape value, moru_shape key)
+{
+    const moru_shape shapes[] = {query, value, key};
+    moru_model *model = moru_functional("m");
+    moru_node *x[3];
+    int n = 0;
+    for (int k = 0; k < 3; k++)
+        if (shapes[k].rank)
+            x[n++] = moru_model_input(model, NULL, shapes[k].dims, shapes[k].rank);
+    moru_node *y = moru_apply_n(layer, x, n);
+    moru_model_outputs(model, &y, 1);
+    return model;
+}
+
+static void attention_refused(moru_layer *layer, moru_shape query, moru_shape value, moru_shape key,
+                              moru_status status, const char *part)
+{
+    moru_model *model = attention_of(layer, query, value, key);
+    ck_assert_msg(moru_model_status(model) == status, "%d: %s", moru_model_status(model), moru_model_error(model));
+    ck_assert_msg(strstr(moru_model_error(model), part) != NULL, "\"%s\" isn't in: %s", part, moru_model_error(model));
+    moru_model_free(model);
+}
+
+START_TEST(test_multi_head_attention)
+{
+    const moru_shape q = MORU_SHAPE(5, 6), v = MORU_SHAPE(4, 3), none = MORU_SCALAR_SHAPE;
+    moru_model *model = attention_of(moru_multi_head_attention(.num_heads = 2, .key_dim = 4, .value_dim = 7), q, v,
+                                     MORU_SHAPE(4, 9));
+    ck_assert_msg(moru_model_status(model) == MORU_OK, "%s", moru_model_error(model));
+    ck_assert_int_eq(moru_model_parameter_count(model, true), 6 * 8 + 8 + 9 * 8 + 8 + 3 * 14 + 14 + 14 * 6 + 6);
+    moru_summary_row row;
+    ck_assert(moru_model_summary_at(model, 3, &row));
+    const moru_shape want = MORU_SHAPE(-1, 5, 6);
+    ck_assert(moru_shape_equal(&row.output, &want));
+    const char *name;
+    moru_layer_weight_at(moru_model_layer(model, "multi_head_attention"), 6, &name);
+    ck_assert_str_eq(name, "attention_output/kernel");
+    moru_model_free(model);
+    attention_refused(moru_multi_head_attention(.key_dim = 4), q, q, none, MORU_ERR_ARGUMENT, "num_heads");
+    attention_refused(moru_multi_head_attention(.num_heads = 1), q, q, none, MORU_ERR_ARGUMENT, "key_dim");
+    attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2, .value_dim = -1), q, q, none,
+                      MORU_ERR_ARGUMENT, "value_dim");
+    attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2, .dropout = 1), q, q, none,
+                      MORU_ERR_ARGUMENT, "dropout");
+    attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2, .attention_axes = MORU_SHAPE(1, 2)), q, q,
+                      none, MORU_ERR_UNSUPPORTED, "attention_axes");
+    attention_refused(moru_multi_head_attention(.num_heads = INT64_MAX, .key_dim = 2), q, q, none, MORU_ERR_ARGUMENT,
+                      "too large");
+    attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2), q, none, none, MORU_ERR_ARGUMENT,
+                      "2 inputs");
+    attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2), q, PICTURE, none, MORU_ERR_SHAPE,
+                      "3 dimensions");
+    attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2), q, MORU_SHAPE(4, -1), none,
+                      MORU_ERR_SHAPE, "value");
+    attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2), q, v, MORU_SHAPE(3, 3), MORU_ERR_SHAPE,
+                      "differ in length");
+}
+END_TEST
+
 START_TEST(test_shape_layers)
 {
     assert_layer(PICTURE, moru_flatten(), MORU_SHAPE(594), 0);
@@ -332,6 +410,8 @@ int main(void)
     tcase_add_test(tests, test_conv2d);
     tcase_add_test(tests, test_pooling);
     tcase_add_test(tests, test_batch_normalization);
+    tcase_add_test(tests, test_layer_normalization);
+    tcase_add_test(tests, test_multi_head_attention);
     tcase_add_test(tests, test_shape_layers);
     tcase_add_test(tests, test_activations);
     tcase_add_test(tests, test_embedding);

@@ -205,6 +205,45 @@ typedef struct moru_embedding_options {
     MORU_WITH_DEFAULTS(moru_embedding_new, moru_embedding_options, MORU_EMBEDDING_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_embedding_new(const moru_embedding_options *options);
 
+/** y = (x - mean)/sqrt(variance + epsilon) gamma + beta, mean and (biased) variance being those of each sample over the axes in
+ *  axis, which must be the last ones; Ba et al., 2016. Training and inference are the same. Variables: [gamma if scale],
+ *  [beta if center], of those axes' sizes. */
+typedef struct moru_layer_normalization_options {
+    MORU_LAYER_OPTIONS
+    moru_shape axis;           /**< axes, not sizes: MORU_SHAPE(-2, -1) */
+    double epsilon;
+    bool center, scale;
+    const char *beta_initializer, *gamma_initializer;
+    const char *beta_regularizer, *gamma_regularizer;
+} moru_layer_normalization_options;
+#define MORU_LAYER_NORMALIZATION_DEFAULTS MORU_LAYER_DEFAULTS, .axis = {1, {-1}}, .epsilon = 1e-3, .center = true, .scale = true, \
+    .beta_initializer = "zeros", .gamma_initializer = "ones"
+#define moru_layer_normalization(...) \
+    MORU_WITH_DEFAULTS(moru_layer_normalization_new, moru_layer_normalization_options, MORU_LAYER_NORMALIZATION_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_layer_normalization_new(const moru_layer_normalization_options *options);
+
+/** Attention of query [n, t, width] to value [n, s, ..] under keys [n, s, ..]; Vaswani et al., 2017. Applied by moru_apply_n()
+ *  to {query, value} (the keys are the values then) or {query, value, key}; self-attention is {x, x}. Each is projected to
+ *  num_heads heads, y = softmax(q k^T/sqrt(key_dim)) v for each, and all heads are projected to [n, t, width]. In training the
+ *  probabilities are dropped out by the rate dropout. Variables: query/kernel [width, heads, key_dim], query/bias [heads,
+ *  key_dim], key/.. and value/.. alike, attention_output/kernel [heads, value_dim, width], attention_output/bias [width]. */
+typedef struct moru_multi_head_attention_options {
+    MORU_LAYER_OPTIONS
+    int64_t num_heads, key_dim;
+    int64_t value_dim;         /**< 0: key_dim */
+    double dropout;
+    bool use_bias;
+    bool use_causal_mask;      /**< query i attends to keys 0..i only. Keras's argument of each call: written with the calls */
+    moru_shape attention_axes; /**< {1} */
+    const char *kernel_initializer, *bias_initializer;
+    const char *kernel_regularizer, *bias_regularizer;
+} moru_multi_head_attention_options;
+#define MORU_MULTI_HEAD_ATTENTION_DEFAULTS MORU_LAYER_DEFAULTS, .use_bias = true, .attention_axes = {1, {1}}, \
+    .kernel_initializer = "glorot_uniform", .bias_initializer = "zeros"
+#define moru_multi_head_attention(...) \
+    MORU_WITH_DEFAULTS(moru_multi_head_attention_new, moru_multi_head_attention_options, MORU_MULTI_HEAD_ATTENTION_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_multi_head_attention_new(const moru_multi_head_attention_options *options);
+
 /** Zeros around each picture. */
 typedef struct moru_zero_padding2d_options {
     MORU_LAYER_OPTIONS
