@@ -120,15 +120,108 @@ KERNEL_INLINE void store(moru_real *p, vec v, int64_t lanes)
         vec_store_part(p, v, lanes);
 }
 
-KERNEL_INLINE vec first_lanes(vec v, int64_t lanes)
+/* Rows of scores side by side, so that one's sums are made while another's wait: row r begins at x + r ld, its mask at
+ * mask + r ldm, and its query sees n[r] <= width keys. Whole vectors are read and written; there is room behind a row. */
+#define GROUP 4
+typedef struct group {
+    moru_real *x;
+    const moru_real *mask;
+    moru_real scale;
+    int64_t ld, ldm, width, n[GROUP];
+} group;
+
+KERNEL_INLINE vec logits(const group *o, int r, int64_t i)
 {
-    return lanes == LANES ? v : vec_where(vec_lane_numbers() < (moru_lane_int)lanes, v);
+    vec v = vec_load(o->x + r * o->ld + i) * o->scale;
+    return o->mask ? v + load(o->mask + r * o->ldm + i, min(o->width - i, LANES)) : v;
 }
 
-KERNEL_INLINE vec logits(const moru_real *x, const moru_real *mask, moru_real scale, int64_t i, int64_t lanes)
+/* The lanes of vector i that row r's query sees. */
+KERNEL_INLINE ivec seen_lanes(const group *o, int r, int64_t i)
 {
-    vec v = load(x + i, lanes) * scale;
-    return mask ? v + load(mask + i, lanes) : v;
+    return vec_lane_numbers() < ivec_set((moru_lane_int)min(max(o->n[r] - i, 0), LANES));
+}
+
+/* x becomes exp(scale x + mask - max), 0 where it isn't seen; max and sum of each row. */
+KERNEL_INLINE void exponentiate(const group *o, const int rows, moru_real *most, moru_real *sum)
+{
+    vec top[GROUP], total[GROUP];
+    for (int r = 0; r < rows; r++) {
+        top[r] = vec_set(R(-INFINITY));
+        total[r] = vec_zero();
+    }
+    for (int64_t i = 0; i < o->width; i += LANES)
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            vec v = vec_select(seen_lanes(o, r, i), logits(o, r, i), vec_set(R(-INFINITY)));
+            vec_store(o->x + r * o->ld + i, v);
+            top[r] = vec_max(v, top[r]);
+        }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+        top[r] = vec_fold_max(top[r]);
+    for (int64_t i = 0; i < o->width;) {
+        vec block[GROUP] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+        for (int k = 0; k < 64 && i < o->width; k++, i += LANES)
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) {
+                moru_real *x = o->x + r * o->ld + i;
+                vec e = vec_where(seen_lanes(o, r, i), vec_exp(vec_load(x) - top[r]));
+                vec_store(x, e);
+                block[r] += e;
+            }
+        for (int r = 0; r < rows; r++)
+            total[r] += block[r];
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+        sum[r] = vec_fold_sum(total[r])[0];
+        most[r] = top[r][0];
+    }
+}
+
+/* x becomes the probabilities p = exp(scale x + mask - lse), and dp at dx, their gradient, that of q k^T:
+ * scale p (dp - sum(p dp)). Both are 0 where a key isn't seen. */
+KERNEL_INLINE void differentiate(const group *o, const int rows, const moru_real *lse, moru_real *dx)
+{
+    vec total[GROUP];
+    for (int r = 0; r < rows; r++)
+        total[r] = vec_zero();
+    for (int64_t i = 0; i < o->width;) {
+        vec block[GROUP] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+        for (int k = 0; k < 64 && i < o->width; k++, i += LANES)
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) {
+                ivec seen = seen_lanes(o, r, i);
+                vec p = vec_where(seen, vec_exp(logits(o, r, i) - lse[r]));
+                vec_store(o->x + r * o->ld + i, p);
+                block[r] += p * vec_where(seen, vec_load(dx + r * o->ld + i));
+            }
+        for (int r = 0; r < rows; r++)
+            total[r] += block[r];
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+        total[r] = vec_fold_sum(total[r]);
+    for (int64_t i = 0; i < o->width; i += LANES)
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            moru_real *d = dx + r * o->ld + i;
+            vec p = vec_load(o->x + r * o->ld + i), dp = vec_where(seen_lanes(o, r, i), vec_load(d));
+            vec_store(d, (dp - total[r]) * p * o->scale);
+        }
+}
+
+/* Queries first + r .. of a block whose scores begin at x; how many there are in the group. */
+static int64_t make_group(const moru_attention *g, const head *h, int64_t first, int64_t r, int64_t rows, moru_real *x,
+                          group *o)
+{
+    int64_t count = rows - r < GROUP ? 1 : GROUP, ld = score_stride(g);
+    *o = (group){.x = x + r * ld, .mask = h->mask ? h->mask + (first + r) * h->ldm : NULL, .ld = ld, .ldm = h->ldm,
+                 .scale = (moru_real)g->scale, .width = visible(g, first + r + count - 1)};
+    for (int64_t k = 0; k < count; k++)
+        o->n[k] = visible(g, first + r + k);
+    return count;
 }
 
 static void clear(moru_real *x, int64_t from, int64_t to)
@@ -137,81 +230,35 @@ static void clear(moru_real *x, int64_t from, int64_t to)
         x[i] = 0;
 }
 
-/* x[0..n) becomes exp(scale x + mask - max), which sum up to *sum; returns the logarithm of the sum of exp(..). */
-static moru_real exponentiate(moru_real *x, const moru_real *mask, moru_real scale, int64_t n, moru_real *sum)
-{
-    vec most = vec_set(R(-INFINITY)), total = vec_zero();
-    for (int64_t i = 0; i < n; i += LANES) {
-        int64_t lanes = min(n - i, LANES);
-        vec v = logits(x, mask, scale, i, lanes);
-        store(x + i, v, lanes);
-        most = vec_max(lanes == LANES ? v : vec_select(vec_lane_numbers() < (moru_lane_int)lanes, v, most), most);
-    }
-    most = vec_fold_max(most);
-    for (int64_t i = 0; i < n;) {
-        vec block = vec_zero();
-        for (int k = 0; k < 64 && i < n; k++, i += LANES) {
-            int64_t lanes = min(n - i, LANES);
-            vec e = first_lanes(vec_exp(load(x + i, lanes) - most), lanes);
-            store(x + i, e, lanes);
-            block += e;
-        }
-        total += block;
-    }
-    total = vec_fold_sum(total);
-    *sum = total[0];
-    return (most + vec_log(total))[0];
-}
-
-/* The same, once lse is known: x[0..n) becomes the probabilities exp(scale x + mask - lse). */
-static void probabilities(moru_real *x, const moru_real *mask, moru_real scale, int64_t n, moru_real lse)
-{
-    for (int64_t i = 0; i < n; i += LANES) {
-        int64_t lanes = min(n - i, LANES);
-        store(x + i, vec_exp(logits(x, mask, scale, i, lanes) - lse), lanes);
-    }
-}
-
-/* dp, the gradient of the probabilities p, becomes that of q k^T: scale p (dp - sum(p dp)) */
-static void softmax_gradient(const moru_real *p, moru_real *dp, moru_real scale, int64_t n)
-{
-    vec total = vec_zero();
-    for (int64_t i = 0; i < n;) {
-        vec block = vec_zero();
-        for (int k = 0; k < 64 && i < n; k++, i += LANES) {
-            int64_t lanes = min(n - i, LANES);
-            block += load(p + i, lanes) * load(dp + i, lanes);
-        }
-        total += block;
-    }
-    total = vec_fold_sum(total);
-    for (int64_t i = 0; i < n; i += LANES) {
-        int64_t lanes = min(n - i, LANES);
-        store(dp + i, (load(dp + i, lanes) - total) * load(p + i, lanes) * scale, lanes);
-    }
-}
-
 /* ---- forward ---- */
 
 static void run_block(const moru_attention *g, const head *h, int64_t first, moru_real *y, moru_real *lse,
                       moru_real *scratch)
 {
     int64_t rows = min(QUERIES, g->t - first), ld = score_stride(g), seen = visible(g, first + rows - 1);
-    moru_real *scores = scratch + g->dim * TILE_COLUMNS, scale[QUERIES];
+    moru_real *scores = scratch + g->dim * TILE_COLUMNS, most[QUERIES], sum[QUERIES];
     products(g, h->q + first * h->ldq, h->ldq, h->k, h->ldq, g->dim, first, rows, scratch, scores, ld);
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t n = visible(g, first + r);
-        moru_real sum;
-        lse[h->row + first + r] = exponentiate(scores + r * ld, h->mask ? h->mask + (first + r) * h->ldm : NULL,
-                                               (moru_real)g->scale, n, &sum);
-        clear(scores + r * ld, n, seen);
-        scale[r] = n > 0 ? 1 / sum : 0;
+    for (int64_t r = 0, count; r < rows; r += count) {
+        group o;
+        count = make_group(g, h, first, r, rows, scores, &o);
+        if (count == GROUP)
+            exponentiate(&o, GROUP, most + r, sum + r);
+        else
+            exponentiate(&o, 1, most + r, sum + r);
+        for (int64_t k = r; k < r + count; k++)
+            clear(scores + k * ld, o.width, seen);
     }
     weighted_rows(g, scores, ld, h->v, h->ldv, g->value_dim, first, rows, y, h->ldv);
+    for (int64_t r = 0; r < rows; r += LANES) {
+        int64_t lanes = min(rows - r, LANES);
+        vec total = load(sum + r, lanes);
+        store(lse + h->row + first + r, load(most + r, lanes) + vec_log(total), lanes);
+        store(sum + r, R(1) / total, lanes);
+    }
     for (int64_t r = 0; r < rows; r++, y += h->ldv)
         for (int64_t i = 0; i < g->value_dim; i += LANES) {
             int64_t lanes = min(g->value_dim - i, LANES);
-            store(y + i, load(y + i, lanes) * scale[r], lanes);
+            store(y + i, seen > 0 ? load(y + i, lanes) * sum[r] : vec_zero(), lanes);
         }
 }
 
@@ -260,19 +307,22 @@ static void run_gradient(const moru_attention *g, const head *h, const moru_real
 {
     int64_t ld = score_stride(g), done = 0; /* keys that dk and dv have numbers for */
     moru_real *p = scratch + max(g->dim, g->value_dim) * TILE_COLUMNS, *dp = p + QUERIES * ld;
-    moru_real scale = (moru_real)g->scale;
     for (int64_t first = 0; first < g->t; first += QUERIES) {
         int64_t rows = min(QUERIES, g->t - first), seen = visible(g, first + rows - 1);
         const moru_real *q = h->q + first * h->ldq, *dy = o->dy + first * h->ldv;
         products(g, q, h->ldq, h->k, h->ldq, g->dim, first, rows, scratch, p, ld);
         products(g, dy, h->ldv, h->v, h->ldv, g->value_dim, first, rows, scratch, dp, ld);
-        for (int64_t r = 0; r < rows; r++) {
-            int64_t n = visible(g, first + r);
-            probabilities(p + r * ld, h->mask ? h->mask + (first + r) * h->ldm : NULL, scale, n,
-                          lse[h->row + first + r]);
-            softmax_gradient(p + r * ld, dp + r * ld, scale, n);
-            clear(p + r * ld, n, seen);
-            clear(dp + r * ld, n, seen);
+        for (int64_t r = 0, count; r < rows; r += count) {
+            group o;
+            count = make_group(g, h, first, r, rows, p, &o);
+            if (count == GROUP)
+                differentiate(&o, GROUP, lse + h->row + first + r, dp + r * ld);
+            else
+                differentiate(&o, 1, lse + h->row + first + r, dp + r * ld);
+            for (int64_t k = r; k < r + count; k++) {
+                clear(p + k * ld, o.width, seen);
+                clear(dp + k * ld, o.width, seen);
+            }
         }
         weighted_rows(g, dp, ld, h->k, h->ldq, g->dim, first, rows, o->dq + first * h->ldq, h->ldq);
         for (int fresh = 0; fresh < 2; fresh++) {
