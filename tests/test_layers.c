@@ -6,6 +6,7 @@
 
 #include <moru/model.h>
 #include <moru/program.h>
+#include <moru/train.h>
 
 #include "core/status.h"
 #include "layers/model.h"
@@ -203,6 +204,52 @@ START_TEST(test_multi_head_attention)
                       MORU_ERR_SHAPE, "value");
     attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2), q, v, MORU_SHAPE(3, 3), MORU_ERR_SHAPE,
                       "differ in length");
+}
+END_TEST
+
+/* Weights after a few steps with this dropout of the probabilities. */
+static int train_attention(double dropout, moru_real *weights)
+{
+    moru_model *model = attention_of(moru_multi_head_attention(.num_heads = 2, .key_dim = 3, .dropout = dropout,
+                                                               .use_causal_mask = true),
+                                     MORU_SHAPE(4, 6), MORU_SHAPE(5, 6), MORU_SCALAR_SHAPE);
+    moru_tensor *x[] = {moru_tensor_new(MORU_REAL, MORU_SHAPE(3, 4, 6)), moru_tensor_new(MORU_REAL, MORU_SHAPE(3, 5, 6))};
+    moru_tensor *y = moru_tensor_new(MORU_REAL, MORU_SHAPE(3, 4, 6));
+    int count = 0;
+    for (int k = 0; k < 2; k++)
+        for (int64_t i = 0; i < moru_tensor_size(x[k]); i++)
+            ((moru_real *)moru_tensor_data(x[k]))[i] = (moru_real)sin((double)(7 * i + k));
+    ck_assert_int_eq(moru_compile(model, .optimizer = moru_sgd(.learning_rate = 0.5), .loss = "mean_squared_error"),
+                     MORU_OK);
+    for (int step = 0; step < 3; step++)
+        ck_assert_int_eq(moru_train_on_batch(model, x, &y, NULL), MORU_OK);
+    moru_layer *layer = moru_model_layer(model, "multi_head_attention");
+    for (int k = 0; k < moru_layer_weight_count(layer); k++) {
+        const moru_tensor *weight = moru_layer_weight_at(layer, k, NULL);
+        memcpy(weights + count, moru_tensor_const_data(weight), (size_t)moru_tensor_size(weight) * sizeof *weights);
+        count += (int)moru_tensor_size(weight);
+    }
+    moru_tensor_free(x[0]);
+    moru_tensor_free(x[1]);
+    moru_tensor_free(y);
+    moru_model_free(model);
+    return count;
+}
+
+/* With a rate that drops nothing the way through dropout gives what the direct one does; a real one doesn't. */
+START_TEST(test_attention_with_dropout)
+{
+    enum { COUNT = 4 * 36 + 3 * 6 + 6 };
+    moru_real direct[COUNT], nothing[COUNT], half[COUNT], apart = 0;
+    ck_assert_int_eq(train_attention(0, direct), COUNT);
+    ck_assert_int_eq(train_attention(1e-12, nothing), COUNT);
+    ck_assert_int_eq(train_attention(0.5, half), COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_msg(fabs((double)(direct[i] - nothing[i])) < 1e-6, "weight %d: %g, not %g", i, (double)nothing[i],
+                      (double)direct[i]);
+        apart = fmaxf((float)apart, fabsf((float)(direct[i] - half[i])));
+    }
+    ck_assert_msg(apart > 1e-3, "dropout changes nothing: %g", (double)apart);
 }
 END_TEST
 
@@ -412,6 +459,7 @@ int main(void)
     tcase_add_test(tests, test_batch_normalization);
     tcase_add_test(tests, test_layer_normalization);
     tcase_add_test(tests, test_multi_head_attention);
+    tcase_add_test(tests, test_attention_with_dropout);
     tcase_add_test(tests, test_shape_layers);
     tcase_add_test(tests, test_activations);
     tcase_add_test(tests, test_embedding);

@@ -140,15 +140,14 @@ BUILD(reuse)
 BUILD(sdpa)
 {
     const moru_shape *shape = moru_node_shape(IN(q));
+    const int swap[] = {0, 2, 1, 3}; /* PyTorch has the heads first */
     double scale = torch_number(t, "scale", 1 / sqrt((double)shape->dims[shape->rank - 1]));
-    moru_node *scores = moru_mul_scalar(moru_matmul_t(IN(q), false, IN(k), true), scale);
-    if (torch_number(t, "is_causal", 0) != 0)
-        scores = moru_causal_mask(scores, -INFINITY);
-    if (IN(bias))
-        scores = moru_add(scores, IN(bias));
+    moru_node *mask = IN(bias);
     if (IN(mask))
-        scores = moru_where(IN(mask), scores, moru_scalar(t->graph, -INFINITY));
-    return moru_matmul(moru_softmax(scores, -1), IN(v));
+        mask = moru_where(IN(mask), moru_scalar(t->graph, 0), moru_scalar(t->graph, -INFINITY));
+    return moru_transpose(moru_attention_op(moru_transpose(IN(q), swap), moru_transpose(IN(k), swap),
+                                            moru_transpose(IN(v), swap), mask, scale,
+                                            torch_number(t, "is_causal", 0) != 0), swap);
 }
 
 /* ---- shape ---- */
