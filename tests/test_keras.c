@@ -256,6 +256,59 @@ START_TEST(test_keras2)
 }
 END_TEST
 
+/* A model of one MultiHeadAttention, its calls in Keras 2's form. */
+static moru_status read_attention(moru_model **model, const char *calls)
+{
+    char json[1500];
+    snprintf(json, sizeof json,
+             "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": ["
+             "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 5, 4], \"name\": \"x\"}, "
+             "\"name\": \"x\", \"inbound_nodes\": []},"
+             "{\"class_name\": \"MultiHeadAttention\", \"config\": {\"name\": \"a\", \"num_heads\": 2, \"key_dim\": 3, "
+             "\"output_shape\": null, \"attention_axes\": [1]}, \"name\": \"a\", \"inbound_nodes\": [%s]}],"
+             "\"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"a\", 0, 0]]}}", calls);
+    return moru_model_from_json(model, json, "attention");
+}
+
+static bool writes(moru_model *model, const char *part)
+{
+    char *json = moru_model_to_json(model);
+    ck_assert_ptr_nonnull(json);
+    bool found = strstr(json, part) != NULL;
+    free(json);
+    return found;
+}
+
+START_TEST(test_arguments_of_calls)
+{
+    moru_model *model, *again;
+    OK(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"use_causal_mask\": true, \"mask\": null}]]"));
+    ck_assert_int_eq(model->applications[1].n_inputs, 2);
+    ck_assert(writes(model, "use_causal_mask"));
+    char *json = moru_model_to_json(model);
+    OK(moru_model_from_json(&again, json, "again"));
+    free(json);
+    ck_assert(writes(again, "use_causal_mask"));
+    moru_model_free(again);
+    moru_model_free(model);
+    OK(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"key\": [\"x\", 0, 0]}]]"));
+    ck_assert_int_eq(model->applications[1].n_inputs, 3);
+    ck_assert(!writes(model, "use_causal_mask"));
+    moru_model_free(model);
+    FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"use_causal_mask\": true}]], "
+                                 "[[\"a\", 0, 0, {\"value\": [\"x\", 0, 0]}]]"),
+          MORU_ERR_UNSUPPORTED, "a: calls with different arguments use_causal_mask");
+    FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"attention_mask\": [\"x\", 0, 0]}]]"),
+          MORU_ERR_UNSUPPORTED, "a: argument attention_mask");
+    FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"return_attention_scores\": true}]]"),
+          MORU_ERR_UNSUPPORTED, "a: argument return_attention_scores");
+    FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"use_causal_mask\": \"no\"}]]"),
+          MORU_ERR_FORMAT, "use_causal_mask");
+    FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"y\", 0, 0]}]]"), MORU_ERR_FORMAT, "\"y\"");
+    FAILS(read_attention(&model, "[[\"x\", 0, 0, {}]]"), MORU_ERR_ARGUMENT, "2 inputs");
+}
+END_TEST
+
 START_TEST(test_everything_unsupported_is_named)
 {
     moru_model *model;
@@ -284,6 +337,7 @@ int main(void)
     tcase_add_loop_test(tests, test_shared_fixtures, 0, (int)(sizeof shared_models / sizeof *shared_models));
     tcase_add_test(tests, test_optimizer_state_of_keras);
     tcase_add_test(tests, test_keras2);
+    tcase_add_test(tests, test_arguments_of_calls);
     tcase_add_test(tests, test_everything_unsupported_is_named);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
