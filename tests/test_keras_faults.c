@@ -151,6 +151,43 @@ START_TEST(test_all_mismatches_are_listed)
 }
 END_TEST
 
+static moru_model *attention_model(int64_t heads, bool bias)
+{
+    moru_model *m = moru_functional("m");
+    moru_node *x = moru_model_input(m, "x", (const int64_t[]){3, 4}, 2);
+    moru_layer *layer = moru_multi_head_attention(.num_heads = heads, .key_dim = 2, .use_bias = bias);
+    moru_node *y = moru_apply_n(layer, (moru_node *[]){x, x}, 2);
+    OK(moru_model_outputs(m, &y, 1));
+    return m;
+}
+
+/* Variables of layers inside a layer: each group is held against its own. */
+START_TEST(test_layers_inside)
+{
+    const char *path = scratch("attention.weights.h5");
+    moru_model *m = attention_model(2, true), *other = attention_model(3, true), *plain = attention_model(2, false);
+    OK(moru_save(m, path));
+    uint64_t bits = fingerprint(other);
+    FAILS(moru_load_weights(other, path), MORU_ERR_SHAPE,
+          "\"layers/multi_head_attention/output_dense/vars/0\" is [2,2,4] in the file and multi_head_attention/"
+          "attention_output/kernel [3,2,4] in the model");
+    ck_assert_uint_eq(fingerprint(other), bits);
+    FAILS(moru_load_weights(plain, path), MORU_ERR_SHAPE,
+          "\"layers/multi_head_attention/query_dense/vars\" holds 2 variables and MultiHeadAttention "
+          "\"multi_head_attention\" has 1");
+    scramble(m, 5);
+    bits = fingerprint(m);
+    OK(moru_save(m, path));
+    scramble(m, 6);
+    OK(moru_load_weights(m, path));
+    ck_assert_uint_eq(fingerprint(m), bits);
+    moru_model_free(m);
+    moru_model_free(other);
+    moru_model_free(plain);
+    clean_scratch();
+}
+END_TEST
+
 START_TEST(test_long_lists_end)
 {
     enum { LAYERS = 200 };
@@ -437,6 +474,7 @@ int main(void)
     tcase_add_test(tests, test_functional_round_trip);
     tcase_add_test(tests, test_what_keras_has_no_word_for);
     tcase_add_test(tests, test_all_mismatches_are_listed);
+    tcase_add_test(tests, test_layers_inside);
     tcase_add_test(tests, test_long_lists_end);
     tcase_add_test(tests, test_groups_that_do_not_fit);
     tcase_add_test(tests, test_damaged_weights);
