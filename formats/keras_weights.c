@@ -67,7 +67,7 @@ static moru_status write_layer(moru_hdf5 *file, const place *p)
         const moru_tensor *tensor = p->layer->weights[k].tensor;
         const char *name = p->layer->weights[k].name;
         int number = group_of_weight("layers", p, k, path);
-        if (number == 0 && p->layer->weights[k].group) { /* the layer inside has its own name: "query" of "query/kernel" */
+        if (number == 0 && p->layer->weights[k].group) { /* the layer inside is "query" of "query/kernel" */
             char inner[64];
             snprintf(inner, sizeof inner, "%.*s", (int)strcspn(name, "/"), name);
             MORU_TRY(moru_hdf5_make_group(file, path, inner));

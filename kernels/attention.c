@@ -83,7 +83,7 @@ static void weighted_rows(const moru_attention *g, const moru_real *p, int64_t l
     }
 }
 
-/* c[j][0..width) (+)= sum_i p[i][j] b[i][0..width) for keys from <= j < to, over the queries of a block that see them */
+/* c[j][0..width) (+)= sum_i p[i][j] b[i][0..width) for keys from <= j < to, over the queries that see them */
 static void weighted_columns(const moru_attention *g, const moru_real *p, int64_t ldp, const moru_real *b, int64_t ldb,
                              int64_t width, int64_t first, int64_t rows, int64_t from, int64_t to, bool accumulate,
                              moru_real *c, int64_t ldc)
@@ -121,7 +121,7 @@ KERNEL_INLINE void store(moru_real *p, vec v, int64_t lanes)
 }
 
 /* Rows of scores side by side, so that one's sums are made while another's wait: row r begins at x + r ld, its mask at
- * mask + r ldm, and its query sees n[r] <= width keys. Whole vectors are read and written; there is room behind a row. */
+ * mask + r ldm, and its query sees n[r] <= width keys. Whole vectors are read and written: rows have the room. */
 #define GROUP 4
 typedef struct group {
     moru_real *x;

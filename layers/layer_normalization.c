@@ -1,4 +1,4 @@
-/* LayerNormalization: y = (x - mean)/sqrt(variance + epsilon) gamma + beta, each sample by itself over its last axes. */
+/* LayerNormalization: y = (x - mean)/sqrt(variance + epsilon) gamma + beta, sample by sample over the last axes. */
 #include "core/status.h"
 #include "layers/layer.h"
 

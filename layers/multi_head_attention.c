@@ -130,7 +130,8 @@ static moru_node *call(const moru_layer_call *c)
     else
         y = moru_attention_op(q, k, v, NULL, scale, o->use_causal_mask);
     const moru_shape *shape = moru_node_shape(query);
-    int64_t rows[] = {shape->dims[0], shape->dims[1], heads * value_dim}, matrix[] = {heads * value_dim, shape->dims[2]};
+    int64_t rows[] = {shape->dims[0], shape->dims[1], heads * value_dim};
+    int64_t matrix[] = {heads * value_dim, shape->dims[2]};
     int out = OUTPUT * (o->use_bias ? 2 : 1);
     y = moru_matmul(moru_reshape(y, rows, 3), moru_reshape(moru_layer_weight(c, out), matrix, 2));
     return o->use_bias ? moru_add(y, moru_layer_weight(c, out + 1)) : y;

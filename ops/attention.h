@@ -10,7 +10,7 @@ typedef struct moru_attention_attrs {
     int64_t causal, has_mask;
 } moru_attention_attrs;
 
-/* Checks q, k, v at inputs first, first + 1, first + 2, and the mask at input mask if there is one. Shapes of y and lse. */
+/* Checks q, k, v at inputs first to first + 2, and the mask at input mask if there is one. Shapes of y and lse. */
 moru_status moru_attention_check(const moru_infer *in, int first, int mask, moru_shape *y, moru_shape *lse);
 /* For concrete shapes; mask may be NULL. */
 moru_attention moru_attention_sizes(const moru_attention_attrs *attrs, const moru_shape *q, const moru_shape *k,

@@ -282,7 +282,8 @@ static bool writes(moru_model *model, const char *part)
 START_TEST(test_arguments_of_calls)
 {
     moru_model *model, *again;
-    OK(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"use_causal_mask\": true, \"mask\": null}]]"));
+    OK(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"use_causal_mask\": true, "
+                              "\"mask\": null}]]"));
     ck_assert_int_eq(model->applications[1].n_inputs, 2);
     ck_assert(writes(model, "use_causal_mask"));
     char *json = moru_model_to_json(model);

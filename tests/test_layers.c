@@ -213,7 +213,8 @@ static int train_attention(double dropout, moru_real *weights)
     moru_model *model = attention_of(moru_multi_head_attention(.num_heads = 2, .key_dim = 3, .dropout = dropout,
                                                                .use_causal_mask = true),
                                      MORU_SHAPE(4, 6), MORU_SHAPE(5, 6), MORU_SCALAR_SHAPE);
-    moru_tensor *x[] = {moru_tensor_new(MORU_REAL, MORU_SHAPE(3, 4, 6)), moru_tensor_new(MORU_REAL, MORU_SHAPE(3, 5, 6))};
+    moru_tensor *x[] = {moru_tensor_new(MORU_REAL, MORU_SHAPE(3, 4, 6)),
+                        moru_tensor_new(MORU_REAL, MORU_SHAPE(3, 5, 6))};
     moru_tensor *y = moru_tensor_new(MORU_REAL, MORU_SHAPE(3, 4, 6));
     int count = 0;
     for (int k = 0; k < 2; k++)

@@ -224,7 +224,8 @@ START_TEST(test_normalization)
     REFUSED(moru_layer_norm(integer(S(2, 3)), NULL, NULL, 1, 1e-3), MORU_ERR_SHAPE, "int32");
     moru_node *stats = moru_node_output(moru_layer_norm(real(S(5, 4, 3)), NULL, NULL, 2, 1e-3), 1);
     has_shape(stats, S(5), __LINE__);
-    REFUSED(attend(S(2, 3, 4), S(2, 3, 1, 4), S(2, 3, 1, 4), S(), 1), MORU_ERR_SHAPE, "attention|[2,3,4]|[n,t,heads,dim]");
+    REFUSED(attend(S(2, 3, 4), S(2, 3, 1, 4), S(2, 3, 1, 4), S(), 1), MORU_ERR_SHAPE,
+            "attention|[2,3,4]|[n,t,heads,dim]");
     REFUSED(attend(S(2, 3, 1, 4), S(2, 5, 1, 3), S(2, 5, 1, 4), S(), 1), MORU_ERR_SHAPE, "[2,3,1,4]|[2,5,1,3]");
     REFUSED(attend(S(2, 3, 1, 4), S(2, 5, 1, 4), S(2, 6, 1, 4), S(), 1), MORU_ERR_SHAPE, "[2,5,1,4]|[2,6,1,4]");
     REFUSED(attend(S(2, 3, 1, 4), S(2, 5, 2, 4), S(2, 5, 1, 4), S(), 1), MORU_ERR_SHAPE, "[2,5,2,4]");
