@@ -135,6 +135,12 @@ static moru_status read_field(moru_arena *arena, const moru_field *field, json_t
             return bad_value(where, field, "a number", value);
         *(double *)target = json_is_null(value) ? (double)NAN : json_number_value(value);
         return MORU_OK;
+    case MORU_FIELD_OPTIONAL_INTS:
+        if (json_is_null(value)) {
+            memset(target, 0xff, (size_t)field->count * sizeof(int64_t)); /* -1 each */
+            return MORU_OK;
+        }
+        return read_ints(field, value, target, where);
     case MORU_FIELD_INTS: return read_ints(field, value, target, where);
     case MORU_FIELD_SHAPE:
     case MORU_FIELD_SIZES: return read_shape(field, value, target, where);
@@ -252,6 +258,10 @@ static json_t *write_field(const moru_field *field, const void *options)
     case MORU_FIELD_BOOL: return json_boolean(*(const bool *)source);
     case MORU_FIELD_INT: return json_integer((json_int_t)*(const int64_t *)source);
     case MORU_FIELD_REAL: return isfinite(*(const double *)source) ? json_real(*(const double *)source) : json_null();
+    case MORU_FIELD_OPTIONAL_INTS:
+        if (*(const int64_t *)source == -1)
+            return json_null();
+        return write_pairs(source, field->count);
     case MORU_FIELD_INTS: return write_pairs(source, field->count);
     case MORU_FIELD_SHAPE: return write_shape(source, true);
     case MORU_FIELD_SIZES: return write_shape(source, false);

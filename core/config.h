@@ -19,6 +19,7 @@ typedef enum moru_field_kind {
     MORU_FIELD_TEXT,    /* const char *, a plain string; JSON null: NULL */
     MORU_FIELD_SPEC,    /* const char *, a spec of a Keras object (initializer, activation, ...); JSON null: NULL */
     MORU_FIELD_INTS,    /* int64_t[count]; JSON takes one number for all, too */
+    MORU_FIELD_OPTIONAL_INTS, /* the same; JSON null: all -1 */
     MORU_FIELD_SHAPE,   /* moru_shape; JSON null inside: -1 */
     MORU_FIELD_SIZES,   /* moru_shape; -1 is written as it is */
     MORU_FIELD_REALS,   /* moru_reals: a list of numbers */
@@ -33,7 +34,7 @@ typedef struct moru_field {
     const char *name;      /* as in Keras's configuration */
     moru_field_kind kind;
     size_t offset;         /* in the options struct */
-    int count;             /* of MORU_FIELD_INTS */
+    int count;             /* of MORU_FIELD_INTS, MORU_FIELD_OPTIONAL_INTS */
     const char *family;    /* of MORU_FIELD_SPEC: "initializer", "activation", ...: the classes it may name */
 } moru_field;
 

@@ -80,6 +80,13 @@ size_t MORU_KERNEL(conv_planar_weight_workspace)(const conv_walk *w, int64_t col
 void MORU_KERNEL(conv_planar_weight)(const conv_walk *w, int64_t columns, const moru_real *dy, const moru_real *x,
                                      moru_real *dw, void *workspace, int threads);
 
+/* The gradient of the input for a few channels: a product with all taps and channels as columns, whose results are
+ * summed where they fall. */
+bool MORU_KERNEL(conv_narrow_fits)(const moru_conv2d *g);
+size_t MORU_KERNEL(conv_narrow_workspace)(const moru_conv2d *g, int threads);
+void MORU_KERNEL(conv_narrow)(const moru_conv2d *g, const moru_real *dy, const moru_real *weight, const moru_real *bias,
+                              int activation, const double *params, moru_real *dx, void *workspace, int threads);
+
 /* Weights of one filter per channel: vectors along the channels instead of products. */
 KERNEL_INLINE bool conv_is_depthwise(const moru_conv2d *g)
 {

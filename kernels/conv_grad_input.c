@@ -72,24 +72,44 @@ static void transpose_taps(const moru_conv2d *g, const axis *y, const axis *x, c
             }
 }
 
+/* What comes after the sum */
+typedef struct tail {
+    const moru_real *bias;
+    int activation;
+    const double *params;
+} tail;
+
 static void run_phase(const moru_conv2d *g, const axis *y, const axis *x, const moru_real *dy, const moru_real *weight,
-                      moru_real *dx, void *workspace, int threads)
+                      const tail *t, moru_real *dx, void *workspace, int threads)
 {
     moru_real *transposed = workspace;
     transpose_taps(g, y, x, weight, transposed);
     conv_product p = {
         .walk = phase_walk(g, y, x), .x = dy, .groups = g->groups, .columns = g->c / g->groups, .b = transposed,
         .ldb = transposed_ld(g), .b_group = y->taps * x->taps * (g->filters / g->groups) * transposed_ld(g),
+        .bias = t->bias, .activation = t->activation, .params = t->params,
         .out = dx + (y->first * g->w + x->first) * g->c, .out_image = g->h * g->w * g->c,
         .out_row = g->sh * g->w * g->c, .out_pixel = g->sw * g->c,
     };
     MORU_KERNEL(conv_product)(&p, (char *)workspace + transposed_bytes(g), threads);
 }
 
+static void run_phases(const moru_conv2d *g, const moru_real *dy, const moru_real *weight, const tail *t,
+                       moru_real *dx, void *workspace, int threads)
+{
+    for (int64_t i = 0; i < g->sh * g->sw; i++) {
+        axis y = phase_axis(i / g->sw, g->h, g->kh, g->sh, g->dh, g->top);
+        axis x = phase_axis(i % g->sw, g->w, g->kw, g->sw, g->dw, g->left);
+        run_phase(g, &y, &x, dy, weight, t, dx, workspace, threads);
+    }
+}
+
 size_t MORU_KERNEL(conv2d_grad_input_workspace)(const moru_conv2d *g, int threads)
 {
     if (conv_is_depthwise(g))
         return 0;
+    if (MORU_KERNEL(conv_narrow_fits)(g))
+        return MORU_KERNEL(conv_narrow_workspace)(g, threads);
     size_t most = 0;
     for (int64_t i = 0; i < g->sh * g->sw; i++) {
         axis y = phase_axis(i / g->sw, g->h, g->kh, g->sh, g->dh, g->top);
@@ -104,13 +124,33 @@ size_t MORU_KERNEL(conv2d_grad_input_workspace)(const moru_conv2d *g, int thread
 void MORU_KERNEL(conv2d_grad_input)(const moru_conv2d *g, const moru_real *dy, const moru_real *weight, moru_real *dx,
                                     void *workspace, int threads)
 {
-    if (conv_is_depthwise(g)) {
+    if (conv_is_depthwise(g))
         MORU_KERNEL(depthwise_grad_input)(g, dy, weight, dx, threads);
-        return;
-    }
-    for (int64_t i = 0; i < g->sh * g->sw; i++) {
-        axis y = phase_axis(i / g->sw, g->h, g->kh, g->sh, g->dh, g->top);
-        axis x = phase_axis(i % g->sw, g->w, g->kw, g->sw, g->dw, g->left);
-        run_phase(g, &y, &x, dy, weight, dx, workspace, threads);
+    else
+        MORU_KERNEL(conv2d_transpose)(g, dy, weight, NULL, 0, NULL, dx, workspace, threads);
+}
+
+/* The tail as passes of its own */
+static void finish_pixels(const tail *t, int64_t pixels, int64_t c, moru_real *y)
+{
+    moru_binary_fn *add = MORU_KERNEL(table).binary[MORU_BINARY_add];
+    for (int64_t i = 0; t->bias && i < pixels; i++)
+        add(y + i * c, y + i * c, 1, t->bias, 1, c, NULL);
+    if (t->activation)
+        MORU_KERNEL(table).unary[t->activation - 1](y, y, pixels * c, t->params);
+}
+
+void MORU_KERNEL(conv2d_transpose)(const moru_conv2d *g, const moru_real *x, const moru_real *weight,
+                                   const moru_real *bias, int activation, const double *params, moru_real *y,
+                                   void *workspace, int threads)
+{
+    tail t = {bias, activation, params};
+    if (conv_is_depthwise(g)) {
+        MORU_KERNEL(depthwise_grad_input)(g, x, weight, y, threads);
+        finish_pixels(&t, g->n * g->h * g->w, g->c, y);
+    } else if (MORU_KERNEL(conv_narrow_fits)(g)) {
+        MORU_KERNEL(conv_narrow)(g, x, weight, bias, activation, params, y, workspace, threads);
+    } else {
+        run_phases(g, x, weight, &t, y, workspace, threads);
     }
 }

@@ -31,6 +31,7 @@
 #define MORU_KERNEL_LIST(K) \
     K(gemm_workspace) K(gemm) \
     K(conv2d_workspace) K(conv2d) K(conv2d_grad_input_workspace) K(conv2d_grad_input) \
+    K(conv2d_transpose) \
     K(conv2d_grad_weight_workspace) K(conv2d_grad_weight) \
     K(max_pool2d) K(max_pool2d_grad) K(max_pool2d_pick) K(avg_pool2d) K(avg_pool2d_grad) \
     K(reduce_workspace) K(reduce) K(arg_reduce) \

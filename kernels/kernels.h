@@ -90,6 +90,10 @@ typedef struct moru_kernels {
     size_t (*conv2d_grad_input_workspace)(const moru_conv2d *g, int threads);
     void (*conv2d_grad_input)(const moru_conv2d *g, const moru_real *dy, const moru_real *weight, moru_real *dx,
                               void *workspace, int threads);
+    /* y[n,h,w,c] = act(what x[n,oh,ow,filters] gives as a gradient of the input, + bias[c]): transposed convolution,
+     * in the same workspace */
+    void (*conv2d_transpose)(const moru_conv2d *g, const moru_real *x, const moru_real *weight, const moru_real *bias,
+                             int activation, const double *params, moru_real *y, void *workspace, int threads);
     /* dweight[kh,kw,c/groups,filters] */
     size_t (*conv2d_grad_weight_workspace)(const moru_conv2d *g, int threads);
     void (*conv2d_grad_weight)(const moru_conv2d *g, const moru_real *dy, const moru_real *x, moru_real *dweight,

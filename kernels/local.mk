@@ -10,6 +10,7 @@ kernel_sources = \
 	kernels/gemm.c \
 	kernels/conv.h \
 	kernels/conv_engine.c \
+	kernels/conv_narrow.c \
 	kernels/conv_planar.c \
 	kernels/conv_planar_weight.c \
 	kernels/conv_forward.c \

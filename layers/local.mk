@@ -3,6 +3,7 @@ layers_sources = \
     layers/batch_normalization.c \
     layers/concatenate.c \
     layers/conv2d.c \
+    layers/conv2d_transpose.c \
     layers/dense.c \
     layers/dropout.c \
     layers/elu.c \

@@ -34,6 +34,7 @@ ops_sources = \
 	ops/constant_like.c \
 	ops/conv2d.c \
 	ops/conv2d_grad.c \
+	ops/conv2d_transpose.c \
 	ops/dropout.c \
 	ops/elementwise.c \
 	ops/epilogue.c \

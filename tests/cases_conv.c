@@ -37,6 +37,21 @@ static moru_node *build_fused(moru_graph *graph, moru_node *const *x, const grad
     return moru_apply_op(graph, &moru_op_conv2d, x, 3, &attrs);
 }
 
+static moru_node *build_transpose(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
+{
+    (void)graph;
+    moru_conv2d_transpose_attrs attrs = {.strides = {c->n[0], c->n[1]}, .dilation = {c->n[2], c->n[3]},
+                                         .groups = c->n[4], .output_padding = {c->n[5] / 10, c->n[5] % 10}};
+    pads_of(c->n[6], attrs.pads);
+    return moru_conv2d_transpose_op(x[0], x[1], &attrs);
+}
+
+/* What the fusing pass makes one call of. */
+static moru_node *build_transpose_layer(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
+{
+    return moru_tanh(moru_add(build_transpose(graph, x, c), x[2]));
+}
+
 #define POOL(function) \
     static moru_node *build_##function(moru_graph *graph, moru_node *const *x, const gradcheck_case *c) \
     { \
@@ -59,6 +74,8 @@ static moru_node *build_pick(moru_graph *graph, moru_node *const *x, const gradc
 
 #define R(...) GC_REAL(-1, 1, __VA_ARGS__)
 #define CONV(name_, x, w, ...) {.name = "conv2d/" name_, .build = build_conv2d, .n = {__VA_ARGS__}, .in = {x, w}}
+#define TRANSPOSE(name_, x, w, ...) \
+    {.name = "conv2d_transpose/" name_, .build = build_transpose, .n = {__VA_ARGS__}, .in = {x, w}}
 #define TAIL(name_, build_, x, w, b, ...) {.name = name_, .build = build_, .n = {__VA_ARGS__}, .in = {x, w, b}}
 #define MAX(name_, x, ...) \
     {.name = "max_pool2d/" name_, .build = build_max_pool2d, .n = {__VA_ARGS__}, .in = {x}, .flags = GRADCHECK_DISTINCT}
@@ -95,6 +112,16 @@ const gradcheck_case gradcheck_cases_conv[] = {
     CONV("no rows, same", R(1, 0, 4, 2), R(3, 3, 2, 2), 1, 1, 1, 1, 1, MORU_SAME),
     TAIL("conv2d layer", build_layer, R(2, 4, 4, 2), R(3, 3, 2, 3), R(3), 1, 1, 1, 1, 1, MORU_SAME),
     TAIL("conv2d/bias and activation", build_fused, R(1, 4, 5, 2), R(2, 3, 2, 3), R(3), 1, 2, 1, 1, 1),
+    TRANSPOSE("defaults", R(2, 3, 4, 2), R(3, 2, 3, 2), 0),
+    TRANSPOSE("one pixel", R(1, 1, 1, 1), R(1, 1, 1, 1), 1, 1),
+    TRANSPOSE("strides", R(1, 3, 2, 2), R(4, 3, 2, 2), 2, 3),
+    TRANSPOSE("strides beyond the kernel, output padding", R(1, 2, 3, 2), R(2, 1, 1, 2), 3, 4, 1, 1, 1, 23),
+    TRANSPOSE("cut", R(1, 3, 3, 2), R(4, 5, 1, 2), 2, 2, 1, 1, 1, 1, 1212),
+    TRANSPOSE("dilation", R(1, 3, 2, 2), R(2, 3, 2, 2), 1, 1, 2, 3, 1, 0, 101),
+    TRANSPOSE("groups, dilation, strides", R(1, 2, 3, 4), R(2, 2, 3, 4), 2, 1, 1, 2, 2, 10),
+    TRANSPOSE("depthwise", R(1, 3, 2, 3), R(3, 2, 1, 3), 2, 1, 1, 1, 3),
+    TRANSPOSE("no images", R(0, 3, 2, 2), R(3, 2, 3, 2), 2, 2),
+    TAIL("conv2d_transpose layer", build_transpose_layer, R(2, 3, 3, 2), R(4, 4, 3, 2), R(3), 2, 2, 1, 1, 1, 0, 1111),
 
     MAX("halves", R(2, 4, 6, 2), 2, 2),
     MAX("rest left over", R(1, 5, 7, 1), 2, 3),

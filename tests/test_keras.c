@@ -188,7 +188,8 @@ START_TEST(test_own_fixtures)
 END_TEST
 
 static const char *const shared_models[] = {"linear_regression", "mlp", "lenet", "conv_padding", "resnet",
-                                            "autoencoder", "multi_input", "dcgan_discriminator"};
+                                            "autoencoder", "multi_input", "dcgan_discriminator",
+                                            "dcgan_generator"};
 
 static bool has_shared(void)
 {

@@ -1,11 +1,11 @@
-/* Convolution and both its gradients, of every instruction set, against plain loops in double precision. */
+/* Convolution, both its gradients and its transpose, of every instruction set, against plain loops in double precision. */
 #include "tests/kernel_test.h"
 
 static const int thread_counts[] = {1, 2, 3, 8};
 
 typedef struct problem {
     moru_conv2d g;
-    guarded x, weight, bias, dy;
+    guarded x, weight, bias, dy, x_bias;
     int64_t x_size, weight_size, y_size;
     double *y, *dx, *dw;             /* what is right */
     double *y_scale, *dx_scale, *dw_scale; /* sums of absolute values, for the tolerance */
@@ -58,6 +58,7 @@ static problem problem_new(uint64_t *state, moru_conv2d g)
     p.weight = guarded_random(state, p.weight_size);
     p.bias = guarded_random(state, g.filters);
     p.dy = guarded_random(state, p.y_size);
+    p.x_bias = guarded_random(state, g.c);
     p.y = zeros(p.y_size);
     p.dx = zeros(p.x_size);
     p.dw = zeros(p.weight_size);
@@ -77,28 +78,32 @@ static void problem_free(problem *p)
     guarded_free(&p->weight);
     guarded_free(&p->bias);
     guarded_free(&p->dy);
+    guarded_free(&p->x_bias);
     double *all[] = {p->y, p->dx, p->dw, p->y_scale, p->dx_scale, p->dw_scale};
     for (int i = 0; i < 6; i++)
         free(all[i]);
 }
 
-/* direction 0: y; 1: dx; 2: dw */
+/* direction 0: y; 1: dx; 2: dw; 3: dx with a bias and an activation */
 static guarded run(const problem *p, const moru_kernels *k, int direction, int activation, bool bias, int threads)
 {
     const moru_conv2d *g = &p->g;
-    int64_t sizes[] = {p->y_size, p->x_size, p->weight_size};
+    int64_t sizes[] = {p->y_size, p->x_size, p->weight_size, p->x_size};
     guarded out = guarded_new((size_t)sizes[direction] * sizeof(moru_real));
     size_t bytes = direction == 0 ? k->conv2d_workspace(g, threads) :
-                   direction == 1 ? k->conv2d_grad_input_workspace(g, threads) :
-                   k->conv2d_grad_weight_workspace(g, threads);
+                   direction == 2 ? k->conv2d_grad_weight_workspace(g, threads) :
+                   k->conv2d_grad_input_workspace(g, threads);
     guarded workspace = guarded_workspace(bytes);
     if (direction == 0)
         k->conv2d(g, p->x.data, p->weight.data, bias ? p->bias.data : NULL, activation, NULL, out.data,
                   workspace.data, threads);
     else if (direction == 1)
         k->conv2d_grad_input(g, p->dy.data, p->weight.data, out.data, workspace.data, threads);
-    else
+    else if (direction == 2)
         k->conv2d_grad_weight(g, p->dy.data, p->x.data, out.data, workspace.data, threads);
+    else
+        k->conv2d_transpose(g, p->dy.data, p->weight.data, bias ? p->x_bias.data : NULL, activation, NULL, out.data,
+                            workspace.data, threads);
     guarded_free(&workspace);
     return out;
 }
@@ -106,14 +111,16 @@ static guarded run(const problem *p, const moru_kernels *k, int direction, int a
 static void check_values(const problem *p, int direction, int activation, bool bias, const moru_real *out,
                          const char *text)
 {
-    int64_t sizes[] = {p->y_size, p->x_size, p->weight_size};
-    const double *want = direction == 0 ? p->y : direction == 1 ? p->dx : p->dw;
-    const double *scale = direction == 0 ? p->y_scale : direction == 1 ? p->dx_scale : p->dw_scale;
+    int64_t sizes[] = {p->y_size, p->x_size, p->weight_size, p->x_size};
+    const double *wants[] = {p->y, p->dx, p->dw, p->dx}, *want = wants[direction];
+    const double *scales[] = {p->y_scale, p->dx_scale, p->dw_scale, p->dx_scale}, *scale = scales[direction];
+    bool tail = direction == 0 || direction == 3;
     for (int64_t i = 0; i < sizes[direction]; i++) {
         double v = want[i];
-        if (direction == 0 && bias)
-            v += (double)((moru_real *)p->bias.data)[i % p->g.filters];
-        if (direction == 0 && activation)
+        if (tail && bias)
+            v += (double)(direction == 0 ? ((moru_real *)p->bias.data)[i % p->g.filters]
+                                         : ((moru_real *)p->x_bias.data)[i % p->g.c]);
+        if (tail && activation)
             v = activation == 1 + MORU_UNARY_relu ? (v > 0 ? v : 0) : tanh(v);
         check_close(out[i], v, scale[i] + 1, text, i);
     }
@@ -121,7 +128,7 @@ static void check_values(const problem *p, int direction, int activation, bool b
 
 static void check_direction(const problem *p, const moru_kernels *k, int direction, int variant)
 {
-    static const char *const names[] = {"forward", "gradient of the input", "gradient of the weights"};
+    static const char *const names[] = {"forward", "gradient of the input", "gradient of the weights", "transpose"};
     static const int activations[] = {0, 1 + MORU_UNARY_relu, 1 + MORU_UNARY_tanh};
     const moru_conv2d *g = &p->g;
     int activation = activations[variant % 3];
@@ -134,7 +141,7 @@ static void check_direction(const problem *p, const moru_kernels *k, int directi
              (int)g->top, (int)g->left, (int)g->groups, activation);
     guarded first = run(p, k, direction, activation, bias, 1);
     check_values(p, direction, activation, bias, first.data, text);
-    int64_t sizes[] = {p->y_size, p->x_size, p->weight_size};
+    int64_t sizes[] = {p->y_size, p->x_size, p->weight_size, p->x_size};
     int counts = p->y_size * p->weight_size < 4 * MORU_PARALLEL_MIN ? 2 : 4;
     for (int t = 1; t < counts; t++) {
         guarded other = run(p, k, direction, activation, bias, thread_counts[t]);
@@ -150,7 +157,7 @@ static void check_problem(uint64_t *state, moru_conv2d g, int variant)
     problem p = problem_new(state, g);
     const moru_kernels *kernels;
     for (int k = 0; (kernels = moru_kernels_at(k)); k++)
-        for (int direction = 0; direction < 3; direction++)
+        for (int direction = 0; direction < 4; direction++)
             check_direction(&p, kernels, direction, variant);
     problem_free(&p);
 }
@@ -182,7 +189,9 @@ START_TEST(test_network_shapes)
         plain(2, 8, 16, 1, 32, 2, 0), plain(2, 14, 32, 4, 16, 2, 1), plain(17, 5, 3, 3, 5, 1, 1),
         plain(40, 12, 4, 3, 8, 1, 1), plain(1, 60, 2, 3, 8, 1, 1), plain(2, 10, 130, 3, 70, 1, 1),
         plain(2, 17, 5, 3, 1, 1, 1), plain(2, 30, 2, 5, 2, 1, 2), plain(2, 16, 3, 3, 3, 1, 0),
-        plain(2, 15, 3, 3, 7, 1, 1), plain(2, 32, 9, 2, 4, 1, 1),
+        plain(2, 15, 3, 3, 7, 1, 1), plain(2, 32, 9, 2, 4, 1, 1), plain(2, 28, 1, 4, 64, 2, 1),
+        plain(2, 14, 4, 4, 24, 2, 1), plain(3, 17, 3, 5, 20, 2, 2), plain(2, 20, 1, 3, 16, 1, 0),
+        plain(1, 40, 2, 5, 12, 3, 4), plain(2, 19, 1, 2, 13, 4, 0), plain(1, 9, 3, 3, 37, 1, 2),
     };
     for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes); i++)
         check_problem(&state, shapes[i], i);
@@ -204,6 +213,23 @@ START_TEST(test_random_shapes)
             g.sh = g.sw = 1;
         if (i % 3)
             g.dh = g.dw = 1;
+        check_problem(&state, sized(g, random_int(&state, 0, 5), random_int(&state, 0, 5)), i);
+    }
+}
+END_TEST
+
+/* Few channels under many filters */
+START_TEST(test_narrow)
+{
+    uint64_t state = 6;
+    for (int i = 0; i < 60; i++) {
+        moru_conv2d g = {
+            .n = random_int(&state, 1, 3), .h = random_int(&state, 1, 20), .w = random_int(&state, 1, 40),
+            .c = random_int(&state, 1, 4), .kh = random_int(&state, 1, 5), .kw = random_int(&state, 1, 5),
+            .filters = random_int(&state, 10, 40), .sh = random_int(&state, 1, 4), .sw = random_int(&state, 1, 4),
+            .dh = random_int(&state, 1, 3), .dw = random_int(&state, 1, 3), .top = random_int(&state, 0, 6),
+            .left = random_int(&state, 0, 6), .groups = 1,
+        };
         check_problem(&state, sized(g, random_int(&state, 0, 5), random_int(&state, 0, 5)), i);
     }
 }
@@ -264,6 +290,7 @@ int main(void)
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, test_network_shapes);
     tcase_add_test(cases, test_random_shapes);
+    tcase_add_test(cases, test_narrow);
     tcase_add_test(cases, test_groups);
     tcase_add_test(cases, test_depthwise);
     tcase_add_test(cases, test_nothing);

@@ -69,6 +69,45 @@ START_TEST(test_dense)
 }
 END_TEST
 
+START_TEST(test_conv2d_transpose)
+{
+    assert_layer(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 2}), MORU_SHAPE(13, 10, 4),
+                 3 * 2 * 6 * 4 + 4);
+    assert_layer(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 2}, .strides = {2, 3}, .use_bias = false),
+                 MORU_SHAPE(23, 27, 4), 3 * 2 * 6 * 4);
+    assert_layer(PICTURE, moru_conv2d_transpose(.filters = 1, .kernel_size = {4, 4}, .strides = {2, 3}, .padding = "same"),
+                 MORU_SHAPE(22, 27, 1), 4 * 4 * 6 + 1);
+    assert_layer(PICTURE, moru_conv2d_transpose(.filters = 1, .kernel_size = {3, 4}, .strides = {2, 2}, .padding = "same",
+                                                .output_padding = {1, 0}), MORU_SHAPE(22, 16, 1), 3 * 4 * 6 + 1);
+    assert_layer(PICTURE, moru_conv2d_transpose(.filters = 1, .kernel_size = {1, 1}, .strides = {3, 2}, .padding = "same",
+                                                .output_padding = {2, 0}), MORU_SHAPE(33, 17, 1), 7);
+    assert_layer(PICTURE, moru_conv2d_transpose(.filters = 1, .kernel_size = {3, 3}, .strides = {2, 2},
+                                                .output_padding = {1, 0}), MORU_SHAPE(24, 19, 1), 9 * 6 + 1);
+    assert_layer(PICTURE, moru_conv2d_transpose(.filters = 1, .kernel_size = {3, 3}, .dilation_rate = {2, 3},
+                                                .activation = "tanh"), MORU_SHAPE(15, 15, 1), 9 * 6 + 1);
+    assert_refused(PICTURE, moru_conv2d_transpose(.kernel_size = {3, 3}), MORU_ERR_ARGUMENT, "filters");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4), MORU_ERR_ARGUMENT, "kernel_size");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .strides = {0, 1}),
+                   MORU_ERR_ARGUMENT, "strides");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .dilation_rate = {1, 0}),
+                   MORU_ERR_ARGUMENT, "dilation_rate");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .strides = {2, 1},
+                                                  .dilation_rate = {1, 2}), MORU_ERR_ARGUMENT, "strides and dilation");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .output_padding = {0, 1}),
+                   MORU_ERR_ARGUMENT, "output_padding");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .strides = {2, 2},
+                                                  .output_padding = {-1, 1}), MORU_ERR_ARGUMENT, "output_padding");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .padding = "full"),
+                   MORU_ERR_ARGUMENT, "padding");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .data_format = "channels_first"),
+                   MORU_ERR_UNSUPPORTED, "channels_first");
+    assert_refused(VECTOR, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}), MORU_ERR_SHAPE,
+                   "4 dimensions, not [?,7]");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {INT64_MAX, 3}), MORU_ERR_ARGUMENT,
+                   "too large");
+}
+END_TEST
+
 START_TEST(test_conv2d)
 {
     assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 2}), MORU_SHAPE(9, 8, 4), 3 * 2 * 6 * 4 + 4);
@@ -456,6 +495,7 @@ int main(void)
     TCase *tests = tcase_create("layers");
     tcase_add_test(tests, test_dense);
     tcase_add_test(tests, test_conv2d);
+    tcase_add_test(tests, test_conv2d_transpose);
     tcase_add_test(tests, test_pooling);
     tcase_add_test(tests, test_batch_normalization);
     tcase_add_test(tests, test_layer_normalization);

@@ -156,6 +156,35 @@ START_TEST(test_matmul)
 }
 END_TEST
 
+START_TEST(test_conv2d_transpose)
+{
+    moru_conv2d_transpose_attrs two = {.groups = 2}, stride = {.strides = {1, -2}}, groups = {.groups = -1};
+    moru_conv2d_transpose_attrs more = {.strides = {2, 2}, .output_padding = {0, 2}}, cut = {.pads = {3, 3, 0, 0}};
+    moru_conv2d_transpose_attrs less = {.pads = {0, 0, -1, 0}}, many = {.groups = INT32_MAX};
+    REFUSED(moru_conv2d_transpose_op(real(S(4, 4, 3)), real(S(3, 3, 8, 3)), NULL), MORU_ERR_SHAPE,
+            "conv2d_transpose|[4,4,3]|[n,h,w,c]");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 3)), real(S(3, 3, 8)), NULL), MORU_ERR_SHAPE,
+            "[3,3,8]|[kh,kw,filters/groups,c]");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 3)), real(S(3, 3, 3, 8)), NULL), MORU_ERR_SHAPE,
+            "3 channels|for 8");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 3)), real(S(3, 3, 8, 3)), &two), MORU_ERR_SHAPE,
+            "3 channels|2 groups");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 3)), real(S(3, 3, 8, 3)), &groups), MORU_ERR_ARGUMENT, "-1 groups");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 0)), real(S(3, 3, INT64_MAX / 2, 0)), &many), MORU_ERR_MEMORY,
+            "groups");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 3)), real(S(0, 3, 8, 3)), NULL), MORU_ERR_ARGUMENT,
+            "size 0|height");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 3)), real(S(3, 3, 8, 3)), &stride), MORU_ERR_ARGUMENT,
+            "stride -2|width");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 3)), real(S(3, 3, 8, 3)), &more), MORU_ERR_ARGUMENT,
+            "output padding of 2|width");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 3)), real(S(3, 3, 8, 3)), &less), MORU_ERR_ARGUMENT, "width|-1 and 0");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 4, 3)), real(S(3, 3, 8, 3)), &cut), MORU_ERR_SHAPE, "height|4 pixels");
+    REFUSED(moru_conv2d_transpose_op(real(S(1, 4, 0, 3)), real(S(3, 3, 8, 3)), NULL), MORU_ERR_SHAPE, "width|0 pixels");
+    REFUSED(moru_conv2d_transpose_op(integer(S(1, 4, 4, 3)), real(S(3, 3, 8, 3)), NULL), MORU_ERR_SHAPE, "int32");
+}
+END_TEST
+
 START_TEST(test_conv2d)
 {
     moru_conv2d_attrs two = {.groups = 2}, negative = {.strides = {-1, 1}}, what = {.padding = (moru_padding)5};
@@ -299,6 +328,7 @@ START_TEST(test_symbols_in_shapes)
     HAS_SHAPE(moru_broadcast_to(real(S(b, 1)), (int64_t[]){2, b, 5}, 3), 2, b, 5);
     HAS_SHAPE(moru_matmul(y, real(S(6, 5))), b, t, 5);
     HAS_SHAPE(moru_conv2d_op(real(S(b, 8, 8, 3)), real(S(3, 3, 3, 4)), NULL), b, 6, 6, 4);
+    HAS_SHAPE(moru_conv2d_transpose_op(real(S(b, 6, 6, 4)), real(S(3, 3, 3, 4)), NULL), b, 8, 8, 3);
     HAS_SHAPE(moru_conv2d_op(real(S(b, t, t, 3)), real(S(3, 3, 3, 4)), &(moru_conv2d_attrs){.padding = MORU_SAME}), b,
               t, t,
               4);
@@ -402,6 +432,7 @@ int main(void)
     tcase_add_test(tests, test_indexing);
     tcase_add_test(tests, test_matmul);
     tcase_add_test(tests, test_conv2d);
+    tcase_add_test(tests, test_conv2d_transpose);
     tcase_add_test(tests, test_pooling);
     tcase_add_test(tests, test_normalization);
     tcase_add_test(tests, test_optimizers);

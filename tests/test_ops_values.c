@@ -240,6 +240,15 @@ START_TEST(test_matmul)
 }
 END_TEST
 
+START_TEST(test_conv2d_transpose)
+{
+    moru_node *x = REALS(S(1, 2, 2, 1), 1, 2, 3, 4), *w = REALS(S(2, 2, 1, 1), 1, 10, 100, 1000);
+    EXPECT(moru_conv2d_transpose_op(x, w, NULL), S(1, 3, 3, 1), 1, 12, 20, 103, 1234, 2040, 300, 3400, 4000);
+    moru_conv2d_transpose_attrs strides = {.strides = {1, 3}, .output_padding = {0, 1}, .pads = {1, 0, 1, 0}};
+    EXPECT(moru_conv2d_transpose_op(x, w, &strides), S(1, 2, 5, 1), 1030, 0, 204, 2040, 0, 3000, 0, 400, 4000, 0);
+}
+END_TEST
+
 START_TEST(test_conv2d)
 {
     moru_node *x = REALS(S(1, 3, 3, 1), 1, 2, 3, 4, 5, 6, 7, 8, 9), *w = REALS(S(2, 2, 1, 1), 1, 0, 0, -1);
@@ -487,6 +496,7 @@ int main(void)
     tcase_add_test(tests, test_stop_gradient);
     tcase_add_test(tests, test_matmul);
     tcase_add_test(tests, test_conv2d);
+    tcase_add_test(tests, test_conv2d_transpose);
     tcase_add_test(tests, test_pooling);
     tcase_add_test(tests, test_batch_norm);
     tcase_add_test(tests, test_layer_norm);

@@ -252,6 +252,20 @@ BUILD(conv2d)
     return moru_transpose(IN(bias) ? moru_add(y, IN(bias)) : y, to_nchw);
 }
 
+BUILD(conv_transpose2d)
+{
+    moru_conv2d_transpose_attrs a = {.groups = (int64_t)torch_number(t, "groups", 1)};
+    int64_t padding[2];
+    pair(t, "stride", 1, a.strides);
+    pair(t, "dilation", 1, a.dilation);
+    pair(t, "output_padding", 0, a.output_padding);
+    pair(t, "padding", 0, padding);
+    a.pads[0] = a.pads[1] = padding[0];
+    a.pads[2] = a.pads[3] = padding[1];
+    moru_node *y = moru_conv2d_transpose_op(moru_transpose(IN(input), to_nhwc), moru_transpose(IN(weight), to_hwio), &a);
+    return moru_transpose(IN(bias) ? moru_add(y, IN(bias)) : y, to_nchw);
+}
+
 BUILD(conv1d)
 {
     int64_t stride = (int64_t)torch_number(t, "stride", 1), pad = (int64_t)torch_number(t, "padding", 0);
@@ -410,7 +424,8 @@ static const struct {
     {"reshape", 0, 0, reshape}, {"expand", 0, 0, expand}, {"transpose", 0, 0, transpose}, {"concat", 0, 0, concat},
     {"stack", 0, 0, stack}, {"flip", 0, 0, flip}, {"index_select", 0, 0, index_select}, {"slice", 0, 0, slice},
     {"pad", 0, 0, pad}, {"roll", 0, 0, roll}, {"repeat", 0, 0, repeat}, {"embedding", 0, 0, embedding},
-    {"conv2d", 0, 0, conv2d}, {"conv1d", 0, 0, conv1d}, {"max_pool2d", 0, 0, max_pool2d},
+    {"conv2d", 0, 0, conv2d}, {"conv1d", 0, 0, conv1d}, {"conv_transpose2d", 0, 0, conv_transpose2d},
+    {"max_pool2d", 0, 0, max_pool2d},
     {"avg_pool2d", 0, 0, avg_pool2d}, {"adaptive_avg_pool2d", 0, 0, global_pool}, {"batch_norm", 0, 0, batch_norm},
     {"layer_norm", 0, 0, layer_norm}, {"rms_norm", 0, 0, rms_norm},
     {"mse_loss", 0, 0, mse_loss}, {"l1_loss", 0, 0, l1_loss}, {"huber_loss", 0, 0, huber_loss},

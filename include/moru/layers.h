@@ -90,6 +90,30 @@ typedef struct moru_conv2d_options {
 #define moru_conv2d(...) MORU_WITH_DEFAULTS(moru_conv2d_new, moru_conv2d_options, MORU_CONV2D_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_conv2d_new(const moru_conv2d_options *options);
 
+/** Transposed 2-D convolution, NHWC: each pixel of the input adds the kernel times its channels to the output, `strides`
+ *  apart. With k = (kernel_size - 1) dilation_rate + 1 the height is (h - 1) stride + max(k, stride) for "valid",
+ *  h stride for "same"; a given output_padding p makes it (h - 1) stride + k + p, and (h - 1) stride + k mod 2 + p.
+ *  Variables: kernel [kh, kw, filters, in], bias [filters]. */
+typedef struct moru_conv2d_transpose_options {
+    MORU_LAYER_OPTIONS
+    int64_t filters;
+    int64_t kernel_size[2], strides[2];
+    int64_t dilation_rate[2];  /**< above 1 only where strides are 1 */
+    int64_t output_padding[2]; /**< below strides; {-1, -1}: Keras's None, see above */
+    const char *padding;       /**< "valid" or "same" */
+    const char *data_format;   /**< "channels_last" */
+    const char *activation;
+    bool use_bias;
+    const char *kernel_initializer, *bias_initializer;
+    const char *kernel_regularizer, *bias_regularizer;
+} moru_conv2d_transpose_options;
+#define MORU_CONV2D_TRANSPOSE_DEFAULTS MORU_LAYER_DEFAULTS, .strides = {1, 1}, .dilation_rate = {1, 1}, \
+    .output_padding = {-1, -1}, .padding = "valid", .data_format = "channels_last", .use_bias = true, \
+    .kernel_initializer = "glorot_uniform", .bias_initializer = "zeros"
+#define moru_conv2d_transpose(...) MORU_WITH_DEFAULTS(moru_conv2d_transpose_new, moru_conv2d_transpose_options, \
+    MORU_CONV2D_TRANSPOSE_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_conv2d_transpose_new(const moru_conv2d_transpose_options *options);
+
 /** Largest or mean value of each pool_size window: [n, h, w, c] gives [n, oh, ow, c], oh = floor((h - size)/stride) + 1 for
  *  "valid", ceil(h/stride) for "same". Padding never wins a maximum and never counts in a mean. No variables. */
 typedef struct moru_pooling2d_options {

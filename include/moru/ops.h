@@ -165,6 +165,17 @@ typedef struct moru_conv2d_attrs {
 } moru_conv2d_attrs;
 /** x [n,h,w,c] with weight [kh,kw,c/groups,filters] gives [n,oh,ow,filters]. "Same" pads as TensorFlow does (more after). */
 MORU_API moru_node *moru_conv2d_op(moru_node *x, moru_node *weight, const moru_conv2d_attrs *attrs);
+typedef struct moru_conv2d_transpose_attrs {
+    int64_t strides[2];        /**< 0 means 1 */
+    int64_t dilation[2];       /**< 0 means 1 */
+    int64_t groups;            /**< 0 means 1 */
+    int64_t pads[4];           /**< what is cut off the result: top, bottom, left, right */
+    int64_t output_padding[2]; /**< rows and columns more at the end, fewer than the stride */
+} moru_conv2d_transpose_attrs;
+/** Transposed convolution: x [n,h,w,c] with weight [kh,kw,filters/groups,c] gives y [n,oh,ow,filters],
+ *  oh = (h - 1) stride + (kh - 1) dilation + 1 + output_padding - top - bottom, which is the gradient that a convolution of
+ *  y with the same weight, strides and padding has for its input. Every size of x but n is at least 1. */
+MORU_API moru_node *moru_conv2d_transpose_op(moru_node *x, moru_node *weight, const moru_conv2d_transpose_attrs *attrs);
 typedef struct moru_pool2d_attrs {
     int64_t size[2];
     int64_t strides[2];        /**< 0 means size */

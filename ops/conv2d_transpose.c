@@ -1,0 +1,155 @@
+/* Transposed convolution: what the gradient of a convolution's input computes, as an op with a bias and an activation.
+ * The convolution it belongs to leads from this op's output back to its input. */
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "ops/conv2d.h"
+#include "ops/epilogue.h"
+#include "ops/shape_rules.h"
+
+typedef struct attributes {
+    moru_conv2d_op_attrs conv; /* padding is explicit */
+    int64_t output_padding[2];
+} attributes;
+
+/* *out: size of an axis of the output; open (-1) if the input's is. */
+static moru_status output_size(const attributes *a, int axis, int64_t length, int64_t kernel, int64_t *out)
+{
+    const char *name = axis ? "width" : "height";
+    const moru_conv2d_op_attrs *c = &a->conv;
+    int64_t stride = c->strides[axis], dilation = c->dilation[axis], more = a->output_padding[axis];
+    int64_t before = c->pads[2 * axis], after = c->pads[2 * axis + 1];
+    if (kernel == 0 || kernel > INT32_MAX || stride < 1 || stride > INT32_MAX || dilation < 1 || dilation > INT32_MAX)
+        return moru_op_error(MORU_ERR_ARGUMENT, "size %" PRId64 ", stride %" PRId64 " and dilation %" PRId64
+                             " along the %s: each is at least 1", kernel, stride, dilation, name);
+    if (before < 0 || after < 0 || before > INT32_MAX || after > INT32_MAX)
+        return moru_op_error(MORU_ERR_ARGUMENT, "%" PRId64 " and %" PRId64 " can't be cut off the %s", before, after,
+                             name);
+    if (more < 0 || more >= stride)
+        return moru_op_error(MORU_ERR_ARGUMENT, "an output padding of %" PRId64 " along the %s: it is at least 0 and "
+                             "less than the stride, %" PRId64, more, name, stride);
+    *out = -1;
+    if (length < 0 || kernel < 0)
+        return MORU_OK;
+    if (length > INT32_MAX)
+        return moru_op_error(MORU_ERR_MEMORY, "a %s of %" PRId64 " is more than can be counted", name, length);
+    *out = (length - 1) * stride + (kernel - 1) * dilation + 1 + more - before - after;
+    if (length == 0 || *out < 1)
+        return moru_op_error(MORU_ERR_SHAPE, "nothing is left of the %s: %" PRId64 " pixels, of the result %" PRId64
+                             " and %" PRId64 " are cut off", name, length, before, after);
+    return MORU_OK;
+}
+
+static moru_status infer(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes)
+{
+    const attributes *a = in->attrs;
+    MORU_TRY(moru_rule_rank(in, 0, 4, "[n,h,w,c]"));
+    MORU_TRY(moru_rule_rank(in, 1, 4, "a weight [kh,kw,filters/groups,c]"));
+    MORU_TRY(moru_infer_all_real(in));
+    const moru_shape *x = &in->shapes[0], *weight = &in->shapes[1];
+    int64_t groups = a->conv.groups, each = weight->dims[2], filters = -1, height, width;
+    if (groups < 1 || groups > INT32_MAX)
+        return moru_op_error(MORU_ERR_ARGUMENT, "%" PRId64 " groups", groups);
+    if (!moru_rule_fits(x->dims[3], weight->dims[3]))
+        return moru_op_error(MORU_ERR_SHAPE, "%s with weight %s: the input has %" PRId64 " channels, the weight is for "
+                             "%" PRId64, MORU_TEXT(x), MORU_TEXT(weight), x->dims[3], weight->dims[3]);
+    if (weight->dims[3] >= 0 && weight->dims[3] % groups != 0)
+        return moru_op_error(MORU_ERR_SHAPE, "weight %s: %" PRId64 " channels don't split into %" PRId64 " groups",
+                             MORU_TEXT(weight), weight->dims[3], groups);
+    if (each >= 0 && __builtin_mul_overflow(each, groups, &filters))
+        return moru_op_error(MORU_ERR_MEMORY, "%" PRId64 " groups of %" PRId64 " filters", groups, each);
+    MORU_TRY(output_size(a, 0, x->dims[1], weight->dims[0], &height));
+    MORU_TRY(output_size(a, 1, x->dims[2], weight->dims[1], &width));
+    shapes[0] = MORU_SHAPE(x->dims[0], height < 0 ? moru_infer_symbol(in) : height,
+                           width < 0 ? moru_infer_symbol(in) : width, each < 0 ? moru_infer_symbol(in) : filters);
+    dtypes[0] = MORU_REAL;
+    return moru_epilogue_check(in, &a->conv.epilogue, 2, filters);
+}
+
+static void vjp(const moru_vjp *v)
+{
+    attributes plain = *(const attributes *)v->attrs;
+    moru_epilogue epilogue = plain.conv.epilogue;
+    moru_node *x = v->inputs[0], *weight = v->inputs[1];
+    memset(&plain.conv.epilogue, 0, sizeof plain.conv.epilogue);
+    if (epilogue.has_bias || epilogue.activation) {
+        moru_node *y = moru_call_2(&moru_op_conv2d_transpose, x, weight, &plain);
+        y = moru_epilogue_expand(y, epilogue.has_bias ? v->inputs[2] : NULL, &epilogue);
+        moru_vjp_through(v, &y);
+        return;
+    }
+    if (v->wanted[0])
+        v->dx[0] = moru_call_2(&moru_op_conv2d, v->dy[0], weight, &plain.conv);
+    if (v->wanted[1])
+        v->dx[1] = moru_call_3(&moru_op_conv2d_grad_weight, x, v->dy[0], weight, &plain.conv);
+}
+
+/* Of the convolution from y back to x */
+static moru_conv2d geometry(const attributes *a, const moru_shape *x, const moru_shape *weight, const moru_shape *y)
+{
+    const moru_conv2d_op_attrs *c = &a->conv;
+    return (moru_conv2d){
+        .n = y->dims[0], .h = y->dims[1], .w = y->dims[2], .c = y->dims[3], .kh = weight->dims[0],
+        .kw = weight->dims[1], .filters = x->dims[3], .oh = x->dims[1], .ow = x->dims[2], .sh = c->strides[0],
+        .sw = c->strides[1], .dh = c->dilation[0], .dw = c->dilation[1], .top = c->pads[0], .left = c->pads[2],
+        .groups = c->groups,
+    };
+}
+
+static size_t workspace(const moru_infer *in, const moru_shape *out, int threads)
+{
+    moru_conv2d g = geometry(in->attrs, &in->shapes[0], &in->shapes[1], out);
+    return moru_kernels_select()->conv2d_grad_input_workspace(&g, threads);
+}
+
+static moru_status run(const moru_run *r)
+{
+    const attributes *a = r->attrs;
+    const moru_epilogue *e = &a->conv.epilogue;
+    moru_conv2d g = geometry(a, &r->in[0]->shape, &r->in[1]->shape, &r->out[0]->shape);
+    r->kernels->conv2d_transpose(&g, r->in[0]->data, r->in[1]->data, e->has_bias ? r->in[2]->data : NULL, e->activation,
+                                 e->params, r->out[0]->data, r->workspace, r->threads);
+    return MORU_OK;
+}
+
+static double flops(const moru_infer *in, const moru_shape *out)
+{
+    moru_conv2d g = geometry(in->attrs, &in->shapes[0], &in->shapes[1], out);
+    return moru_conv2d_flops(&g);
+}
+
+static void print(const void *attrs, char *text, size_t size)
+{
+    const attributes *a = attrs;
+    moru_conv2d_print(&a->conv, text, size);
+    size_t used = strlen(text);
+    if ((a->output_padding[0] || a->output_padding[1]) && used < size)
+        snprintf(text + used, size - used, " output_padding=%" PRId64 ",%" PRId64, a->output_padding[0],
+                 a->output_padding[1]);
+}
+
+const moru_op_def moru_op_conv2d_transpose = {
+    .name = "conv2d_transpose",
+    .formula = "y[n,h,w,f] = sum of x[n,i,j,c] weight[k,l,f,c] over h = i s + k d - p, w = j s + l d - p, and c",
+    .min_inputs = 2, .max_inputs = 3, .n_outputs = 1, .attr_size = sizeof(attributes),
+    .epilogue = 1 + offsetof(attributes, conv.epilogue), .infer = infer, .vjp = vjp, .workspace = workspace, .run = run,
+    .print = print, .flops = flops,
+};
+
+moru_node *moru_conv2d_transpose_op(moru_node *x, moru_node *weight, const moru_conv2d_transpose_attrs *given)
+{
+    moru_conv2d_transpose_attrs a = {.groups = 1};
+    if (given)
+        a = *given;
+    attributes attrs = {.conv = {.groups = a.groups ? a.groups : 1, .padding = MORU_EXPLICIT}};
+    for (int i = 0; i < 2; i++) {
+        attrs.conv.strides[i] = a.strides[i] ? a.strides[i] : 1;
+        attrs.conv.dilation[i] = a.dilation[i] ? a.dilation[i] : 1;
+        attrs.output_padding[i] = a.output_padding[i];
+    }
+    memcpy(attrs.conv.pads, a.pads, sizeof a.pads);
+    return moru_call_2(&moru_op_conv2d_transpose, x, weight, &attrs);
+}
