@@ -15,12 +15,20 @@ typedef struct conv_walk {
     int64_t depth;                  /* channels of a group */
 } conv_walk;
 
+/* Of taps at start, start + apart, ... those in [*first, *end) are inside [0, size). */
+KERNEL_INLINE void conv_inside(int64_t start, int64_t apart, int64_t taps, int64_t size, int64_t *first, int64_t *end)
+{
+    *first = start < 0 ? min((-start + apart - 1) / apart, taps) : 0;
+    *end = start + (taps - 1) * apart < size ? taps : start < size ? min((size - start + apart - 1) / apart, taps) : 0;
+    *end = max(*first, *end);
+}
+
 /* The taps ty in [*first, *end); the others are outside the image for all of the grid rows `top` to `bottom` */
 KERNEL_INLINE void conv_live_taps(const conv_walk *w, int64_t top, int64_t bottom, int64_t *first, int64_t *end)
 {
-    int64_t high = top * w->step_y + w->y0, low = bottom * w->step_y + w->y0;
-    *first = low < 0 ? min((-low + w->apart_y - 1) / w->apart_y, w->taps_y) : 0;
-    *end = high < w->h ? min((w->h - high + w->apart_y - 1) / w->apart_y, w->taps_y) : 0;
+    int64_t rest;
+    conv_inside(bottom * w->step_y + w->y0, w->apart_y, w->taps_y, w->h, first, &rest);
+    conv_inside(top * w->step_y + w->y0, w->apart_y, w->taps_y, w->h, &rest, end);
     *end = max(*first, *end);
 }
 
@@ -29,8 +37,7 @@ typedef struct conv_blocks {
     int64_t rows, blocks;          /* grid rows of a block, blocks of an image */
     bool copied;
     int64_t source_rows, width;    /* of a copy, in pixels */
-    int64_t runs, length;          /* of a patch */
-    size_t buffer_bytes, offsets_bytes;
+    size_t buffer_bytes;
 } conv_blocks;
 
 /* copy: whether or not there is a border */

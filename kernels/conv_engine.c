@@ -1,13 +1,27 @@
-/* The walk over a source image that forward convolution and the gradient of the input share. */
+/* The walk over a source image that forward convolution and the gradient of the input share.
+ *
+ * Nothing is padded for it: the grid falls apart into rectangles whose pixels see the same taps, an inner one that sees
+ * all and those along the borders, and each is walked with the taps it sees. */
 #include "kernels/conv.h"
 
 #define BUFFER_BYTES (160 * 1024) /* a copied block stays in the L2 cache beside a panel of weights */
 #define MIN_TASKS 16              /* pieces that few images are cut into */
 #define MIN_PIXELS 48             /* of a piece */
+#define LINE ((int64_t)(64 / sizeof(moru_real))) /* of a cache */
+#define SOURCE_BYTES (384 * 1024) /* under a block: walked again for each panel of weights */
 
 static int64_t span(int64_t grid, int64_t step, int64_t taps, int64_t apart)
 {
     return (grid - 1) * step + (taps - 1) * apart + 1;
+}
+
+/* Grid rows of an image, or of a piece of it where images are few */
+static int64_t rows_of_piece(const conv_walk *w)
+{
+    if (w->images >= MIN_TASKS)
+        return w->grid_h;
+    int64_t pieces = (MIN_TASKS + w->images - 1) / max(w->images, 1);
+    return max((w->grid_h + pieces - 1) / pieces, (MIN_PIXELS + w->grid_w - 1) / w->grid_w);
 }
 
 conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w, bool copy)
@@ -17,11 +31,7 @@ conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w, bool copy)
     int64_t height = span(w->grid_h, w->step_y, w->taps_y, w->apart_y);
     bool empty = w->taps_y == 0 || w->taps_x == 0 || w->depth == 0;
     b.copied = !empty && (copy || w->y0 < 0 || w->x0 < 0 || w->y0 + height > w->h || w->x0 + b.width > w->w);
-    int64_t rows = w->grid_h;
-    if (w->images < MIN_TASKS) {
-        int64_t pieces = (MIN_TASKS + w->images - 1) / max(w->images, 1);
-        rows = max((rows + pieces - 1) / pieces, (MIN_PIXELS + w->grid_w - 1) / w->grid_w);
-    }
+    int64_t rows = rows_of_piece(w);
     if (b.copied) {
         int64_t row_bytes = b.width * w->channels * (int64_t)sizeof(moru_real);
         int64_t fit = (BUFFER_BYTES / row_bytes - (w->taps_y - 1) * w->apart_y) / w->step_y;
@@ -31,12 +41,8 @@ conv_blocks MORU_KERNEL(conv_blocks)(const conv_walk *w, bool copy)
     b.blocks = (w->grid_h + rows - 1) / rows;
     b.rows = (w->grid_h + b.blocks - 1) / b.blocks;
     b.source_rows = span(b.rows, w->step_y, w->taps_y, w->apart_y);
-    bool whole_rows = w->apart_x == 1 && w->depth == w->channels;
-    b.runs = empty ? 0 : w->taps_y * (whole_rows ? 1 : w->taps_x);
-    b.length = w->depth * (whole_rows ? w->taps_x : 1);
     if (b.copied)
         b.buffer_bytes = round_up((size_t)(b.source_rows * b.width * w->channels) * sizeof(moru_real));
-    b.offsets_bytes = round_up((size_t)b.runs * sizeof(int64_t));
     return b;
 }
 
@@ -63,8 +69,6 @@ const moru_real *MORU_KERNEL(conv_source)(const conv_walk *w, const conv_blocks 
     int64_t y = first * w->step_y + w->y0;
     if (!b->copied) {
         *width = w->w;
-        if (b->runs == 0)
-            return image;
         return image + (y * w->w + w->x0) * w->channels;
     }
     *width = b->width;
@@ -72,78 +76,132 @@ const moru_real *MORU_KERNEL(conv_source)(const conv_walk *w, const conv_blocks 
     return buffer;
 }
 
-/* Runs of a patch, from its first pixel */
-static void fill_offsets(const conv_walk *w, const conv_blocks *b, int64_t *offsets)
+/* How a product is laid out; depends on sizes alone. */
+typedef struct plan {
+    int64_t rows, blocks;  /* grid rows of a block, blocks of an image */
+    bool whole_rows;       /* of a patch: the taps of a row follow each other in memory */
+    size_t offsets_bytes;  /* of a thread: where a patch's runs begin in the source, and in b */
+} plan;
+
+static plan make_plan(const conv_walk *w)
 {
-    int64_t width = b->copied ? b->width : w->w, per_row = b->runs ? b->runs / w->taps_y : 0;
-    for (int64_t ty = 0; ty < w->taps_y; ty++)
-        for (int64_t tx = 0; tx < per_row; tx++)
-            offsets[ty * per_row + tx] = (ty * w->apart_y * width + tx * w->apart_x) * w->channels;
+    plan p = {.whole_rows = w->apart_x == 1 && w->depth == w->channels};
+    int64_t row_bytes = max(w->w * w->channels * w->step_y * (int64_t)sizeof(moru_real), 1);
+    int64_t rows = min(min(rows_of_piece(w), max(SOURCE_BYTES / row_bytes, 4)), w->grid_h);
+    p.blocks = (w->grid_h + rows - 1) / rows;
+    p.rows = (w->grid_h + p.blocks - 1) / p.blocks;
+    p.offsets_bytes = round_up((size_t)(2 * w->taps_y * (p.whole_rows ? 1 : w->taps_x)) * sizeof(int64_t));
+    return p;
 }
 
-/* What a block's tiles share */
-typedef struct block {
-    const moru_real *source;
-    int64_t width; /* of the source in pixels */
-    moru_real *out;
-    int64_t first, rows;
-} block;
+/* Grid pixels from (y, x) on that see the taps from (ty, tx) on */
+typedef struct rectangle {
+    int64_t y, x, height, width, ty, tx, taps_y, taps_x;
+} rectangle;
 
-/* All tiles of one panel of one group; t is filled in but for its rows and taps. */
-static void run_panel(const conv_product *p, const conv_blocks *b, const block *k, const int64_t *offsets,
-                      int64_t group, tile *t)
+/* How many of the pixels start, start + step, ... see the same taps as the first, at most `most` */
+static int64_t same_taps(int64_t start, int64_t step, int64_t apart, int64_t taps, int64_t size, int64_t most,
+                         int64_t *tap, int64_t *seen)
+{
+    int64_t first, end, n = 1;
+    conv_inside(start, apart, taps, size, tap, &end);
+    *seen = end - *tap;
+    for (; n < most; n++) {
+        int64_t last = end;
+        conv_inside(start + n * step, apart, taps, size, &first, &end);
+        if (first != *tap || end != last)
+            break;
+    }
+    return n;
+}
+
+/* Fills in the runs of a rectangle's patches, from their first tap in the source and in b: offsets, then those in b */
+static int64_t fill_runs(const conv_product *p, const plan *l, const rectangle *q, int64_t *offsets, int64_t *b_offsets)
 {
     const conv_walk *w = &p->walk;
-    int64_t pixels = k->rows * w->grid_w, most = tile_rows(p->columns), tiles = (pixels + most - 1) / most;
-    const moru_real *row = k->source + group * w->depth, *weights = t->b;
-    moru_real *out = k->out;
-    int64_t y = k->first, x = 0, x_step = w->step_x * w->channels, per_row = b->runs ? b->runs / w->taps_y : 0;
+    int64_t n = 0, across = l->whole_rows ? min(q->taps_x, 1) : q->taps_x;
+    for (int64_t ty = 0; ty < q->taps_y; ty++)
+        for (int64_t tx = 0; tx < across; tx++, n++) {
+            offsets[n] = (ty * w->apart_y * w->w + tx * w->apart_x) * w->channels;
+            b_offsets[n] = (ty * w->taps_x + tx) * w->depth * p->ldb;
+        }
+    return n;
+}
+
+/* All tiles of one panel of one group in a rectangle; t is filled in but for rows and runs, source and out are those
+ * of the image and the first channel. */
+static void run_rectangle(const conv_product *p, const plan *l, const rectangle *q, const moru_real *source,
+                          moru_real *out, int64_t *offsets, tile t)
+{
+    const conv_walk *w = &p->walk;
+    int64_t *b_offsets = offsets + w->taps_y * (l->whole_rows ? 1 : w->taps_x);
+    int64_t pixels = q->height * q->width, most = tile_rows(p->columns), tiles = (pixels + most - 1) / most;
+    int64_t x = 0, x_step = w->step_x * w->channels;
+    t.runs = fill_runs(p, l, q, offsets, b_offsets);
+    t.offsets = offsets;
+    t.b_offsets = b_offsets;
+    t.length = w->depth * (l->whole_rows ? q->taps_x : 1);
+    t.b += (q->ty * w->taps_x + q->tx) * w->depth * p->ldb;
+    if (t.runs)
+        source += ((q->y * w->step_y + w->y0 + q->ty * w->apart_y) * w->w + q->x * w->step_x + w->x0 +
+                   q->tx * w->apart_x) * w->channels;
+    out += q->y * p->out_row + q->x * p->out_pixel;
+    /* rows that the next row of tiles sees first: no prefetcher finds them in time */
+    int64_t ahead = q->taps_x && q->height > 1 ? q->taps_y * w->apart_y * w->w * w->channels : 0;
     for (int64_t i = 0, at = 0; i < tiles; i++) {
-        int64_t end = pixels * (i + 1) / tiles, count = end - at, top = y, bottom = y, first, last;
+        int64_t end = pixels * (i + 1) / tiles, count = end - at;
         for (int64_t r = 0; r < count; r++, at++) {
-            t->a[r] = row + x * x_step;
-            t->c[r] = out + x * p->out_pixel;
-            bottom = y;
-            if (++x == w->grid_w) {
+            t.a[r] = source + x * x_step;
+            t.c[r] = out + x * p->out_pixel;
+            if (++x == q->width) {
                 x = 0;
-                y++;
-                row += w->step_y * k->width * w->channels;
+                source += w->step_y * w->w * w->channels;
                 out += p->out_row;
             }
         }
-        conv_live_taps(w, top, bottom, &first, &last);
-        t->offsets = offsets + first * per_row;
-        t->runs = (last - first) * per_row;
-        t->b = weights + first * w->taps_x * w->depth * p->ldb;
-        MORU_KERNEL(tile)(t, count);
-        if (p->activation && !t->relu)
-            tile_activate(t, count, p->activation, p->params);
+        if (ahead)
+            for (int64_t r = 0; r < count; r++)
+                for (int64_t k = 0; k < x_step; k += LINE)
+                    __builtin_prefetch(t.a[r] + ahead + k);
+        MORU_KERNEL(tile)(&t, count);
+        if (p->activation && !t.relu)
+            tile_activate(&t, count, p->activation, p->params);
     }
 }
 
-static void run_block(const conv_product *p, const conv_blocks *b, const int64_t *offsets, int64_t task,
-                      moru_real *buffer)
+/* Grid rows [first, end) of one panel of one group */
+static void run_panel(const conv_product *p, const plan *l, int64_t first, int64_t end, const moru_real *source,
+                      moru_real *out, int64_t *offsets, const tile *t)
 {
     const conv_walk *w = &p->walk;
-    int64_t image = task / b->blocks;
-    block k = {.first = task % b->blocks * b->rows};
-    k.rows = min(b->rows, w->grid_h - k.first);
-    if (k.rows <= 0)
-        return;
-    k.source = MORU_KERNEL(conv_source)(w, b, p->x + image * w->h * w->w * w->channels, k.first, k.rows, buffer,
-                                        &k.width);
+    rectangle q;
+    for (q.y = first; q.y < end; q.y += q.height) {
+        q.height = same_taps(q.y * w->step_y + w->y0, w->step_y, w->apart_y, w->taps_y, w->h, end - q.y, &q.ty,
+                             &q.taps_y);
+        for (q.x = 0; q.x < w->grid_w; q.x += q.width) {
+            q.width = same_taps(q.x * w->step_x + w->x0, w->step_x, w->apart_x, w->taps_x, w->w, w->grid_w - q.x, &q.tx,
+                                &q.taps_x);
+            run_rectangle(p, l, &q, source, out, offsets, *t);
+        }
+    }
+}
+
+static void run_block(const conv_product *p, const plan *l, int64_t task, int64_t *offsets)
+{
+    const conv_walk *w = &p->walk;
+    int64_t image = task / l->blocks, first = task % l->blocks * l->rows, end = min(first + l->rows, w->grid_h);
     int64_t panels = tile_panels(p->columns);
     for (int64_t group = 0; group < p->groups; group++)
         for (int64_t panel = 0; panel < panels; panel++) {
             int64_t column = tile_panel_start(p->columns, panels, panel), at = group * p->columns + column;
             tile t = {
-                .step = 1, .length = b->length, .b = p->b + group * p->b_group + column, .ldb = p->ldb,
+                .step = 1, .b = p->b + group * p->b_group + column, .ldb = p->ldb,
                 .bias = p->bias ? p->bias + at : NULL,
                 .columns = tile_panel_start(p->columns, panels, panel + 1) - column,
                 .relu = p->activation == ACTIVATION_RELU,
             };
-            k.out = p->out + image * p->out_image + k.first * p->out_row + at;
-            run_panel(p, b, &k, offsets, group, &t);
+            run_panel(p, l, first, end, p->x + image * w->h * w->w * w->channels + group * w->depth,
+                      p->out + image * p->out_image + at, offsets, &t);
         }
 }
 
@@ -153,8 +211,7 @@ size_t MORU_KERNEL(conv_product_workspace)(const conv_walk *w, int64_t groups, i
         return 0;
     if (MORU_KERNEL(conv_planar_fits)(w, groups, columns))
         return MORU_KERNEL(conv_planar_workspace)(w, threads);
-    conv_blocks b = MORU_KERNEL(conv_blocks)(w, false);
-    return b.offsets_bytes + (size_t)max(threads, 1) * b.buffer_bytes;
+    return (size_t)max(threads, 1) * make_plan(w).offsets_bytes;
 }
 
 void MORU_KERNEL(conv_product)(const conv_product *p, void *workspace, int threads)
@@ -167,14 +224,11 @@ void MORU_KERNEL(conv_product)(const conv_product *p, void *workspace, int threa
         MORU_KERNEL(conv_planar)(p, workspace, threads);
         return;
     }
-    conv_blocks b = MORU_KERNEL(conv_blocks)(w, false);
-    int64_t *offsets = workspace;
-    fill_offsets(w, &b, offsets);
-    char *buffers = (char *)workspace + b.offsets_bytes;
-    int64_t tasks = w->images * b.blocks, patch = w->taps_y * w->taps_x * w->depth;
+    plan l = make_plan(w);
+    int64_t tasks = w->images * l.blocks, patch = w->taps_y * w->taps_x * w->depth;
     int parts = (int)min(kernel_threads(pixels * p->groups * p->columns * (patch + 1), threads), tasks);
 #pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
     for (int k = 0; k < parts; k++)
         for (int64_t task = tasks * k / parts; task < tasks * (k + 1) / parts; task++)
-            run_block(p, &b, offsets, task, (moru_real *)(buffers + k * b.buffer_bytes));
+            run_block(p, &l, task, (int64_t *)((char *)workspace + (size_t)k * l.offsets_bytes));
 }

@@ -35,6 +35,8 @@ KERNEL_INLINE void run_tile(const tile *t, int rows, int vectors, bool ragged)
     int64_t ldb = t->ldb, step = t->step;
     for (int64_t s = 0; s < t->runs; s++) {
         int64_t i = t->offsets[s], end = i + t->length * step;
+        if (t->b_offsets)
+            pb = t->b + t->b_offsets[s];
         for (; i != end; i += step, pb += ldb) {
             load_columns(b, pb, vectors, last, ragged);
 #pragma GCC unroll 10

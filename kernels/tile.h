@@ -17,8 +17,9 @@
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 
 /* c[r][0..columns) = act(start + sum_k a[r][k] b[k][0..columns)). Each row of A has its own start; k walks in
- * `runs` runs of `length` numbers that lie `step` apart, run s beginning at a[r] + offsets[s]. Rows of B follow
- * each other over all runs, ldb apart. start is c itself (accumulate), bias or 0. */
+ * `runs` runs of `length` numbers that lie `step` apart, run s beginning at a[r] + offsets[s]. Rows of B lie ldb
+ * apart and follow each other over all runs, or those of run s begin at b + b_offsets[s]. start is c itself
+ * (accumulate), bias or 0. */
 typedef struct tile {
     const moru_real *a[TILE_MAX_ROWS];
     moru_real *c[TILE_MAX_ROWS];
@@ -26,6 +27,7 @@ typedef struct tile {
     const int64_t *offsets;
     int64_t runs, length;
     const moru_real *b;
+    const int64_t *b_offsets; /* or NULL */
     int64_t ldb;
     const moru_real *bias;
     int64_t columns;
