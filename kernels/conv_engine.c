@@ -7,7 +7,6 @@
 #define BUFFER_BYTES (160 * 1024) /* a copied block stays in the L2 cache beside a panel of weights */
 #define MIN_TASKS 16              /* pieces that few images are cut into */
 #define MIN_PIXELS 48             /* of a piece */
-#define LINE ((int64_t)(64 / sizeof(moru_real))) /* of a cache */
 #define SOURCE_BYTES (384 * 1024) /* under a block: walked again for each panel of weights */
 
 static int64_t span(int64_t grid, int64_t step, int64_t taps, int64_t apart)
@@ -226,7 +225,7 @@ void MORU_KERNEL(conv_product)(const conv_product *p, void *workspace, int threa
     }
     plan l = make_plan(w);
     int64_t tasks = w->images * l.blocks, patch = w->taps_y * w->taps_x * w->depth;
-    int parts = (int)min(kernel_threads(pixels * p->groups * p->columns * (patch + 1), threads), tasks);
+    int parts = (int)min(product_threads(pixels * p->groups * p->columns * (patch + 1), threads), tasks);
 #pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
     for (int k = 0; k < parts; k++)
         for (int64_t task = tasks * k / parts; task < tasks * (k + 1) / parts; task++)

@@ -184,7 +184,7 @@ void MORU_KERNEL(conv2d_grad_weight)(const moru_conv2d *g, const moru_real *dy, 
     moru_real *partial = p.parts == 1 ? dweight : (moru_real *)((char *)workspace + p.offsets_bytes);
     char *buffers = (char *)workspace + p.offsets_bytes + p.partial_bytes;
     int64_t tasks = p.parts * p.groups_of_tiles;
-    threads = kernel_threads(g->n * g->oh * g->ow * p.size, threads);
+    threads = product_threads(g->n * g->oh * g->ow * p.size, threads);
     int workers = (int)min(threads, tasks);
 #pragma omp parallel for num_threads(workers) schedule(static) if (workers > 1)
     for (int k = 0; k < workers; k++)

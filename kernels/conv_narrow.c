@@ -165,7 +165,7 @@ void MORU_KERNEL(conv_narrow)(const moru_conv2d *g, const moru_real *dy, const m
         reach_across(g, &p, phase, &across[phase]);
     moru_real *turned = workspace;
     MORU_KERNEL(transpose)(weight, g->filters, p.columns, g->filters, turned, p.ld);
-    int parts = (int)min(kernel_threads(g->n * g->oh * g->ow * p.columns * g->filters, threads), g->n);
+    int parts = (int)min(product_threads(g->n * g->oh * g->ow * p.columns * g->filters, threads), g->n);
 #pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
     for (int k = 0; k < parts; k++) {
         char *scratch = (char *)workspace + p.weight_bytes + (size_t)k * thread_bytes(&p);

@@ -292,7 +292,7 @@ void MORU_KERNEL(conv_planar)(const conv_product *p, void *workspace, int thread
     fill_taps(w, &b, taps);
     char *buffers = (char *)workspace + taps_bytes(w);
     int64_t tasks = w->images * b.blocks, size = w->images * w->grid_h * w->grid_w * p->columns;
-    int parts = (int)min(kernel_threads(size * (w->taps_y * w->taps_x * w->depth), threads), tasks);
+    int parts = (int)min(product_threads(size * (w->taps_y * w->taps_x * w->depth), threads), tasks);
 #pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
     for (int part = 0; part < parts; part++)
         for (int64_t task = tasks * part / parts; task < tasks * (part + 1) / parts; task++)

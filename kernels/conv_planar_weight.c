@@ -162,7 +162,7 @@ void MORU_KERNEL(conv_planar_weight)(const conv_walk *w, int64_t columns, const 
     moru_real *partial = workspace;
     char *scratch = (char *)workspace + p.partial_bytes;
     int64_t size = p.k * columns;
-    threads = kernel_threads(w->images * w->grid_h * w->grid_w * size, threads);
+    threads = product_threads(w->images * w->grid_h * w->grid_w * size, threads);
     int workers = (int)min(threads, p.parts);
 #pragma omp parallel for num_threads(workers) schedule(static) if (workers > 1)
     for (int i = 0; i < workers; i++)

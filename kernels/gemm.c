@@ -2,11 +2,12 @@
  *
  * Row-major operands are multiplied where they lie: the tile walks rows of a (or columns, if a is transposed)
  * through pointers and rows of b with their stride. Copied, one block at a time into scratch memory of the thread,
- * are only a transposed b, a b whose long rows would be walked often, and a transposed a with a long sum: its
- * columns lie so far apart that no prefetcher follows. The tiles of all problems of a batch are numbered in one
- * row, and each thread gets an equal stretch of it. Every element of c is one chain of additions over k, whatever
- * the tile, so threads can't change it. The exception, long sums for few results (gradients of weights), is cut
- * into parts by size alone, added in order. */
+ * are only a transposed b, a b whose long rows would be walked often, and a transposed a with a long sum whose rows
+ * fall into the same sets of a cache. Other long walks prefetch their way. The tiles of all problems of a batch are
+ * numbered in one row, and each thread gets an equal stretch of it. Every element of c is one chain of additions over
+ * k, whatever the tile, so threads can't change it. The exception, long sums for few results (gradients of weights),
+ * is cut into parts by size alone, added in order. A few rows against a transposed b, and single columns, are dot
+ * products along k. */
 #include "kernels/tile.h"
 
 #define K_BLOCK 1024               /* rows of a panel of b that stay in the L2 cache */
@@ -14,6 +15,9 @@
 #define A_BYTES (512 * 1024)       /* rows of a walked again and again for each panel */
 #define A_BYTES_PACKED (512 * 1024)
 #define MAX_PACKED_ROWS 512        /* of a transposed a: long stretches of its rows are what prefetchers follow */
+#define MAX_DOT_ROWS 4             /* of a, that cost less as dot products than packing a transposed b */
+#define K_BLOCK_WALKED 128         /* of a transposed a that isn't packed */
+#define MIN_RUN 6                  /* of a walk that prefetches */
 #define MIN_REUSE 128              /* rows of a that are worth packing a panel of b */
 #define MIN_REPACKED_ROWS 256      /* rows of a between two packings of the same panel, at least */
 #define PREFETCH_ROWS 16           /* of b, ahead of the one that is packed */
@@ -27,7 +31,7 @@ typedef struct layout {
     int64_t tiles, chunk;    /* over m; those of a chunk, walked per panel */
     int64_t shorter, longer; /* rows of the shorter tiles; how many have one more */
     int64_t block, blocks;   /* of k */
-    bool pack_a, pack_b;
+    bool pack_a, pack_b, walk_a; /* walk_a: a transposed a is long and read where it lies */
     size_t a_bytes, b_bytes; /* scratch memory of a thread */
 } layout;
 
@@ -54,14 +58,16 @@ static layout gemm_layout(const moru_gemm *g)
     l.tiles = (g->m + l.rows - 1) / l.rows;
     l.shorter = g->m / l.tiles;
     l.longer = g->m % l.tiles;
-    l.pack_a = g->trans_a && g->k > K_BLOCK_PACKED && g->k * g->m * (int64_t)sizeof(moru_real) > 2 * A_BYTES;
+    bool long_a = g->trans_a && g->k > K_BLOCK_PACKED && g->k * g->m * (int64_t)sizeof(moru_real) > 2 * A_BYTES;
+    l.pack_a = long_a && g->lda * (int64_t)sizeof(moru_real) % 512 == 0;
+    l.walk_a = long_a && !l.pack_a;
     l.pack_b = b_is_awkward(g);
-    int64_t block = l.pack_a || l.pack_b ? K_BLOCK_PACKED : K_BLOCK;
+    int64_t block = l.walk_a ? K_BLOCK_WALKED : l.pack_a || l.pack_b ? K_BLOCK_PACKED : K_BLOCK;
     if (l.pack_a)
         block = min(block, A_BYTES_PACKED / (int64_t)sizeof(moru_real) / min(g->m, MAX_PACKED_ROWS));
     l.blocks = max((g->k + block - 1) / block, 1);
     l.block = (g->k + l.blocks - 1) / l.blocks;
-    int64_t depth = max(l.pack_a ? l.block : g->k, 1) * (int64_t)sizeof(moru_real);
+    int64_t depth = max(long_a ? l.block : g->k, 1) * (int64_t)sizeof(moru_real);
     int64_t chunk_rows = (l.pack_a ? A_BYTES_PACKED : A_BYTES) / depth;
     if (l.pack_b)
         chunk_rows = max(chunk_rows, MIN_REPACKED_ROWS);
@@ -137,6 +143,18 @@ static void pack_columns(const moru_gemm *g, const layout *l, const stretch *s, 
     }
 }
 
+/* A walk in runs of a few numbers, so that what comes next can be prefetched little by little */
+static void cut_runs(tile *t, int64_t run, int64_t *offsets)
+{
+    t->runs = (t->length + run - 1) / run;
+    t->tail = t->length - (t->runs - 1) * run;
+    t->length = run;
+    t->offsets = offsets;
+    t->ahead_row = t->step == 1 ? 0 : t->step - 1;
+    for (int64_t i = 0; i < t->runs; i++)
+        offsets[i] = i * run * t->step;
+}
+
 /* Tiles [first, last) of the chunk against one panel, one block of k */
 static void run_panel(const moru_gemm *g, const layout *l, const stretch *s, int64_t panel, int64_t first, int64_t last,
                       int64_t block)
@@ -160,12 +178,23 @@ static void run_panel(const moru_gemm *g, const layout *l, const stretch *s, int
     }
     if (l->pack_a)
         t.step = l->rows;
+    int64_t offsets[K_BLOCK / MIN_RUN + 1], run = 0;
+    if (l->walk_a && k + length < g->k && (panel == 0 || panel == s->from / s->count))
+        run = l->rows;
+    else if (!g->trans_a && l->panels == 1 && length > LINE)
+        run = LINE;
+    if (run)
+        cut_runs(&t, run, offsets);
     for (int64_t i = first; i < last; i++) {
         int64_t row = tile_start(l, s->chunk_first + i), rows = tile_start(l, s->chunk_first + i + 1) - row;
         for (int64_t r = 0; r < rows; r++) {
             t.a[r] = l->pack_a ? s->a_pack + i * packed_size(l, length) + r : a + (row + r) * row_step;
             t.c[r] = c + (row + r) * g->ldc + column;
         }
+        if (l->walk_a) /* a line of each row of the next block */
+            t.ahead = run ? length * g->lda : 0;
+        else           /* those of the next tile */
+            t.ahead = run && i + 1 < last ? rows * g->lda : 0;
         MORU_KERNEL(tile)(&t, rows);
         if (end && g->activation && !t.relu)
             tile_activate(&t, rows, g->activation, g->params);
@@ -204,7 +233,7 @@ static void run_units(const moru_gemm *g, const layout *l, int64_t unit, int64_t
 
 static int gemm_threads(const moru_gemm *g, int threads)
 {
-    return g->m * g->n * g->batch < MORU_PARALLEL_MIN / max(g->k, 1) ? 1 : (int)max(threads, 1);
+    return g->m * g->n * g->batch < MORU_PARALLEL_MACS / max(g->k, 1) ? 1 : (int)max(threads, 1);
 }
 
 static size_t pack_bytes(const moru_gemm *g)
@@ -245,6 +274,69 @@ static void run_dots(const moru_gemm *g, int threads)
         *c = vec_sum((s[0] + s[1]) + (s[2] + s[3])) + (g->bias ? *g->bias : 0);
         if (act)
             act(c, c, 1, g->params);
+    }
+}
+
+/* A few rows times a transposed b: a vector of dot products at a time, whose sums are turned to be added up. */
+static bool is_few_rows(const moru_gemm *g)
+{
+    return g->trans_b && !g->trans_a && g->m <= MAX_DOT_ROWS && g->k >= LANES;
+}
+
+/* `count` columns of one row of c from column j on */
+static void dot_columns(const moru_gemm *g, const moru_real *a, const moru_real *b, int64_t count, moru_real *c)
+{
+    vec sums[MORU_VECTOR_BYTES / sizeof(moru_real)];
+    for (int64_t half = 0; half < LANES; half += LANES / 2) {
+        const moru_real *rows[MORU_VECTOR_BYTES / sizeof(moru_real) / 2];
+        vec s[MORU_VECTOR_BYTES / sizeof(moru_real) / 2];
+        int64_t k = 0;
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < LANES / 2; j++) {
+            rows[j] = b + min(half + j, count - 1) * g->ldb; /* those past the end repeat the last one */
+            s[j] = vec_zero();
+        }
+        for (; k + LANES <= g->k; k += LANES) {
+            vec x = vec_load(a + k);
+#pragma GCC unroll 8
+            for (int64_t j = 0; j < LANES / 2; j++)
+                s[j] += x * vec_load(rows[j] + k);
+        }
+        if (k < g->k) {
+            vec x = vec_load_part(a + k, g->k - k);
+#pragma GCC unroll 8
+            for (int64_t j = 0; j < LANES / 2; j++)
+                s[j] += x * vec_load_part(rows[j] + k, g->k - k);
+        }
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < LANES / 2; j++)
+            sums[half + j] = s[j];
+    }
+    vec_transpose(sums);
+#pragma GCC unroll 4
+    for (int64_t step = LANES / 2; step > 0; step /= 2)
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < step; j++)
+            sums[j] += sums[j + step];
+    vec_store_part(c, sums[0], count);
+}
+
+static void run_few_rows(const moru_gemm *g, int threads)
+{
+    int64_t groups = (g->n + LANES - 1) / LANES, tasks = g->batch * groups;
+    moru_unary_fn *act = g->activation ? MORU_KERNEL(table).unary[g->activation - 1] : NULL;
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (int64_t task = 0; task < tasks; task++) {
+        int64_t entry = task / groups, j = task % groups * LANES, count = min(LANES, g->n - j);
+        const moru_real *a = g->a + entry * g->stride_a, *b = g->b + entry * g->stride_b + j * g->ldb;
+        for (int64_t i = 0; i < g->m; i++) {
+            moru_real *c = g->c + entry * g->stride_c + i * g->ldc + j;
+            dot_columns(g, a + i * g->lda, b, count, c);
+            if (g->bias)
+                vec_store_part(c, vec_load_part(c, count) + vec_load_part(g->bias + j, count), count);
+            if (act)
+                act(c, c, count, g->params);
+        }
     }
 }
 
@@ -349,6 +441,8 @@ size_t MORU_KERNEL(gemm_workspace)(const moru_gemm *g, int threads)
         row = as_row(g);
         g = &row;
     }
+    if (is_few_rows(g))
+        return 0;
     size_t packs = (size_t)max(threads, 1);
     int64_t parts = split_parts(g);
     if (parts == 1)
@@ -370,6 +464,10 @@ void MORU_KERNEL(gemm)(const moru_gemm *g, void *workspace, int threads)
     if (is_row_in_disguise(g)) {
         row = as_row(g);
         g = &row;
+    }
+    if (is_few_rows(g)) {
+        run_few_rows(g, gemm_threads(g, threads));
+        return;
     }
     int64_t parts = split_parts(g);
     if (parts == 1)

@@ -25,6 +25,8 @@ enum moru_binary_kernel {
 
 /* Work below this many elementary operations isn't worth starting threads for. */
 #define MORU_PARALLEL_MIN 32768
+/* The same for multiply-adds of products and convolutions: 2 us of one thread, where starting another costs 1. */
+#define MORU_PARALLEL_MACS 98304
 
 /* y[0..n) = f(x[0..n); p). y may be x. */
 typedef void moru_unary_fn(moru_real *y, const moru_real *x, int64_t n, const double *p);

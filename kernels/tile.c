@@ -34,9 +34,13 @@ KERNEL_INLINE void run_tile(const tile *t, int rows, int vectors, bool ragged)
     const moru_real *pb = t->b;
     int64_t ldb = t->ldb, step = t->step;
     for (int64_t s = 0; s < t->runs; s++) {
-        int64_t i = t->offsets[s], end = i + t->length * step;
+        int64_t i = t->offsets[s], end = i + (t->tail && s == t->runs - 1 ? t->tail : t->length) * step;
         if (t->b_offsets)
             pb = t->b + t->b_offsets[s];
+        if (t->ahead)
+#pragma GCC unroll 10
+            for (int r = 0; r < rows; r++)
+                __builtin_prefetch(a[r] + i + t->ahead + r * t->ahead_row);
         for (; i != end; i += step, pb += ldb) {
             load_columns(b, pb, vectors, last, ragged);
 #pragma GCC unroll 10

@@ -14,6 +14,7 @@
 #define TILE_ROWS_TABLE {8, 6}
 #endif
 #define TILE_MAX_ROWS 10
+#define LINE ((int64_t)(64 / sizeof(moru_real))) /* of a cache */
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 
 /* c[r][0..columns) = act(start + sum_k a[r][k] b[k][0..columns)). Each row of A has its own start; k walks in
@@ -31,6 +32,9 @@ typedef struct tile {
     int64_t ldb;
     const moru_real *bias;
     int64_t columns;
+    int64_t tail;             /* length of the last run, where it isn't `length`; or 0 */
+    int64_t ahead, ahead_row; /* at a run's beginning lines this far in front of it (+ r ahead_row) are prefetched;
+                               * ahead 0: nothing */
     bool accumulate, relu;
 } tile;
 
@@ -55,6 +59,12 @@ KERNEL_INLINE int64_t max(int64_t a, int64_t b)
 KERNEL_INLINE size_t round_up(size_t bytes)
 {
     return (bytes + 63) & ~(size_t)63;
+}
+
+/* A number of threads for so many multiply-adds. */
+KERNEL_INLINE int product_threads(int64_t macs, int threads)
+{
+    return macs < MORU_PARALLEL_MACS || threads < 1 ? 1 : threads;
 }
 
 /* Columns are dealt out to panels in whole vectors, as evenly as it goes. */
