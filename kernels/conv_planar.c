@@ -5,7 +5,7 @@
 
 /* Vectors of pixels held at once for so many output channels */
 #if MORU_VECTOR_BYTES == 64
-#define VECTORS(columns) ((columns) <= 2 ? 8 : (columns) <= 4 ? 6 : (columns) <= 6 ? 4 : 3)
+#define VECTORS(columns) ((columns) <= 2 ? 8 : (columns) <= 4 ? 6 : (columns) <= 6 ? 2 : 3)
 #else
 #define VECTORS(columns) ((columns) <= 2 ? 4 : 3)
 #endif
@@ -42,15 +42,31 @@ size_t MORU_KERNEL(conv_planar_workspace)(const conv_walk *w, int threads)
     return taps_bytes(w) + (size_t)max(threads, 1) * MORU_KERNEL(conv_planes_bytes)(w, &b);
 }
 
+/* Where c numbers of each pixel lie: lane j of a dense vector in one with `wide` places a pixel, and the other way */
+#define DENSE(c, wide, j) ((j) / (c) * (wide) + (j) % (c))
+#define SPREAD(c, wide, j) ((j) / (wide) * (c) + ((j) % (wide) < (c) ? (j) % (wide) : (c) - 1))
+#define EACH(f, c, wide) \
+    {f(c, wide, 0), f(c, wide, 1), f(c, wide, 2), f(c, wide, 3), f(c, wide, 4), f(c, wide, 5), f(c, wide, 6), \
+     f(c, wide, 7), f(c, wide, 8), f(c, wide, 9), f(c, wide, 10), f(c, wide, 11), f(c, wide, 12), f(c, wide, 13), \
+     f(c, wide, 14), f(c, wide, 15)}
+#define EACH_CHANNELS(f) \
+    {EACH(f, 1, 1), EACH(f, 2, 2), EACH(f, 3, 4), EACH(f, 4, 4), EACH(f, 5, 8), EACH(f, 6, 8), EACH(f, 7, 8), \
+     EACH(f, 8, 8)}
+static const moru_lane_int dense_lanes[8][16] = EACH_CHANNELS(DENSE), spread_lanes[8][16] = EACH_CHANNELS(SPREAD);
+
+KERNEL_INLINE ivec load_lanes(const moru_lane_int *lanes)
+{
+    ivec v;
+    memcpy(&v, lanes, sizeof v);
+    return v;
+}
+
 /* `wide` is c, rounded up to a power of 2: the pixels of a vector are spread to that distance, the vectors unzipped. */
 KERNEL_INLINE void part_few(const moru_real *x, int64_t n, int64_t c, const int wide, moru_real *out, int64_t plane,
                             int64_t apart)
 {
-    const ivec even = EVEN, odd = ODD;
+    const ivec even = EVEN, odd = ODD, spread = load_lanes(spread_lanes[c - 1]);
     const int64_t pixels = LANES / wide;
-    ivec spread;
-    for (int64_t j = 0; j < LANES; j++)
-        spread[j] = (moru_lane_int)(j / wide * c + min(j % wide, c - 1));
     for (int64_t i = 0; i < n; i += LANES, out += apart) {
         vec v[8], t[8];
 #pragma GCC unroll 8
@@ -94,6 +110,12 @@ void MORU_KERNEL(part_channels)(const moru_real *x, int64_t n, int64_t c, moru_r
 #endif
 }
 
+KERNEL_INLINE void clear(moru_real *p, int64_t n)
+{
+    for (; n > 0; n -= LANES, p += LANES)
+        vec_store_part(p, vec_zero(), min(n, LANES));
+}
+
 static void copy_row(const moru_real *x, int64_t n, int64_t c, moru_real *out, int64_t plane)
 {
     if (c == 1)
@@ -110,16 +132,16 @@ void MORU_KERNEL(conv_copy_planes)(const conv_walk *w, const conv_blocks *b, con
     int64_t plane = MORU_KERNEL(conv_plane_size)(b), width = b->width;
     int64_t left = min(max(-w->x0, 0), width), end = max(min(w->w - w->x0, width), left);
     for (int64_t k = 0; k < w->channels; k++)
-        memset(planes + k * plane + rows * width, 0, (size_t)(plane - rows * width) * sizeof(moru_real));
+        clear(planes + k * plane + rows * width, plane - rows * width);
     for (int64_t r = y; r < y + rows; r++, planes += width) {
         bool inside = r >= 0 && r < w->h;
         if (inside)
             copy_row(image + (r * w->w + w->x0 + left) * w->channels, end - left, w->channels, planes + left, plane);
         for (int64_t k = 0; k < w->channels; k++) {
             moru_real *row = planes + k * plane;
-            memset(row, 0, (size_t)(inside ? left : width) * sizeof(moru_real));
+            clear(row, inside ? left : width);
             if (inside)
-                memset(row + end, 0, (size_t)(width - end) * sizeof(moru_real));
+                clear(row + end, width - end);
         }
     }
 }
@@ -155,6 +177,20 @@ KERNEL_INLINE void store_pixels(const vec *sums, int columns, moru_real *out, in
 #pragma GCC unroll 8
         for (int i = 0; i < wide; i++)
             v[i] = t[i];
+    }
+    const int64_t there = LANES / wide; /* pixels of a vector */
+    if (out_pixel == columns) {
+        const ivec dense = load_lanes(dense_lanes[columns - 1]);
+#pragma GCC unroll 8
+        for (int i = 0; i < wide; i++) {
+            vec packed = columns == wide ? v[i] : __builtin_shuffle(v[i], dense);
+            int64_t rest = n - i * there;
+            if (rest * columns >= LANES) /* what is too much, the next vector writes over */
+                vec_store(out + i * there * columns, packed);
+            else
+                vec_store_part(out + i * there * columns, packed, max(min(rest, there), 0) * columns);
+        }
+        return;
     }
     moru_real zipped[8 * MORU_VECTOR_BYTES / sizeof(moru_real) + MORU_VECTOR_BYTES / sizeof(moru_real)];
 #pragma GCC unroll 8
