@@ -4,13 +4,17 @@
  * starts at its tap and channel and steps from pixel to pixel of the source; the right side is dy as it lies. The
  * images, or bands of rows of a large one, are dealt out in units that keep a panel of dy in the L2 cache; units
  * to parts with a partial sum each, as many as the size of dw makes cheap; and a part's tiles to several tasks
- * where parts are few. */
+ * where parts are few.
+ *
+ * Padding: a tile of rows of one tap sums over the pixels for which the tap is inside the image. Where channels are
+ * too few for that, rows of several taps share a tile and the source is copied with its border. */
 #include "kernels/conv.h"
 
 #define UNIT_PIXELS 512                 /* output pixels of a unit, about: the length of a sum in registers */
 #define UNIT_BYTES (256 * 1024)         /* of the copied source of a unit, at most (but one band) */
 #define PARTIAL_BYTES (4 * 1024 * 1024) /* of all partial sums together, about */
 #define TASKS 32                        /* pieces of the whole */
+#define MIN_DEPTH 8                     /* channels of a tap that get tiles of their own */
 
 typedef struct plan {
     conv_walk walk;
@@ -18,6 +22,8 @@ typedef struct plan {
     int64_t images, units;     /* images of a unit (1 where they are cut into bands), units in all */
     int64_t parts, groups_of_tiles;
     int64_t k, columns, size;  /* rows and columns of a group's dw, elements of dw */
+    bool by_taps;              /* a tile's rows are channels of one tap */
+    int64_t tiles;             /* over the rows of dw */
     size_t offsets_bytes, partial_bytes, buffer_bytes;
 } plan;
 
@@ -35,10 +41,11 @@ static plan make_plan(const moru_conv2d *g)
     plan p = {0};
     p.walk = weight_walk(g);
     p.bands = MORU_KERNEL(conv_blocks)(&p.walk, false);
+    p.by_taps = p.bands.copied && p.walk.depth >= MIN_DEPTH;
     p.images = 1;
     if (p.bands.blocks == 1) {
         p.images = max(UNIT_PIXELS / (g->oh * g->ow), 1);
-        if (p.bands.copied)
+        if (p.bands.copied && !p.by_taps)
             p.images = min(p.images, max(UNIT_BYTES / (int64_t)p.bands.buffer_bytes, 1));
         p.images = min(p.images, g->n);
     }
@@ -48,11 +55,12 @@ static plan make_plan(const moru_conv2d *g)
     p.size = p.k * g->filters;
     int64_t dw_bytes = max(p.size * (int64_t)sizeof(moru_real), 1);
     p.parts = max(min(min(PARTIAL_BYTES / dw_bytes, TASKS), p.units), 1);
-    int64_t rows = tile_rows(p.columns), tiles = (p.k + rows - 1) / rows;
-    p.groups_of_tiles = min((TASKS + p.parts - 1) / p.parts, tiles);
+    int64_t most = tile_rows(p.columns);
+    p.tiles = p.by_taps ? g->kh * g->kw * ((p.walk.depth + most - 1) / most) : (p.k + most - 1) / most;
+    p.groups_of_tiles = min((TASKS + p.parts - 1) / p.parts, p.tiles);
     p.offsets_bytes = round_up((size_t)(p.images * p.bands.rows) * sizeof(int64_t));
     p.partial_bytes = p.parts == 1 ? 0 : round_up((size_t)(p.parts * p.size) * sizeof(moru_real));
-    p.buffer_bytes = (size_t)p.images * p.bands.buffer_bytes;
+    p.buffer_bytes = p.by_taps ? 2 * p.offsets_bytes : (size_t)p.images * p.bands.buffer_bytes;
     return p;
 }
 
@@ -94,7 +102,7 @@ static void run_unit(const moru_conv2d *g, const plan *p, const unit *u, const i
                      int64_t last, bool accumulate, moru_real *dw)
 {
     const conv_walk *w = &p->walk;
-    int64_t most = tile_rows(p->columns), tiles = (p->k + most - 1) / most, panels = tile_panels(p->columns);
+    int64_t tiles = p->tiles, panels = tile_panels(p->columns);
     for (int64_t group = 0; group < g->groups; group++)
         for (int64_t panel = 0; panel < panels; panel++) {
             int64_t column = tile_panel_start(p->columns, panels, panel), at = group * p->columns + column;
@@ -117,16 +125,72 @@ static void run_unit(const moru_conv2d *g, const plan *p, const unit *u, const i
         }
 }
 
+/* Sets t to walk the output pixels of unit `index` for which a tap is inside the image; x and dy are the unit's first
+ * image. */
+static void walk_tap(const plan *p, int64_t index, int64_t tap, int64_t filters, int64_t *offsets, tile *t)
+{
+    const conv_walk *w = &p->walk;
+    int64_t image = index / p->bands.blocks * p->images, first = index % p->bands.blocks * p->bands.rows;
+    int64_t images = min(p->images, w->images - image), rows = max(min(p->bands.rows, w->grid_h - first), 0);
+    int64_t y0 = w->y0 + tap / w->taps_x * w->apart_y, x0 = w->x0 + tap % w->taps_x * w->apart_x;
+    int64_t oy, oy_end, ox, ox_end, n = 0, *b_offsets = offsets + p->images * p->bands.rows;
+    conv_inside(y0 + first * w->step_y, w->step_y, rows, w->h, &oy, &oy_end);
+    conv_inside(x0, w->step_x, w->grid_w, w->w, &ox, &ox_end);
+    for (int64_t i = 0; i < images && ox < ox_end; i++)
+        for (int64_t y = first + oy; y < first + oy_end; y++, n++) {
+            offsets[n] = ((i * w->h + y * w->step_y + y0) * w->w + ox * w->step_x + x0) * w->channels;
+            b_offsets[n] = ((i * w->grid_h + y) * w->grid_w + ox) * filters;
+        }
+    t->offsets = offsets;
+    t->b_offsets = b_offsets;
+    t->runs = n;
+    t->length = ox_end - ox;
+}
+
+/* As run_unit(), of unit `index`, tap by tap */
+static void run_taps(const moru_conv2d *g, const plan *p, int64_t index, const moru_real *dy, const moru_real *x,
+                     int64_t *offsets, int64_t first, int64_t last, bool accumulate, moru_real *dw)
+{
+    const conv_walk *w = &p->walk;
+    int64_t panels = tile_panels(p->columns), each = p->tiles / (w->taps_y * w->taps_x);
+    int64_t image = index / p->bands.blocks * p->images;
+    x += image * w->h * w->w * w->channels;
+    dy += image * w->grid_h * w->grid_w * g->filters;
+    for (int64_t group = 0; group < g->groups; group++)
+        for (int64_t panel = 0; panel < panels; panel++) {
+            int64_t column = tile_panel_start(p->columns, panels, panel), at = group * p->columns + column;
+            tile t = {
+                .step = w->step_x * w->channels, .b = dy + at, .ldb = g->filters,
+                .columns = tile_panel_start(p->columns, panels, panel + 1) - column, .accumulate = accumulate,
+            };
+            for (int64_t i = first; i < last; i++) {
+                int64_t tap = i / each, channel = w->depth * (i % each) / each;
+                int64_t count = w->depth * (i % each + 1) / each - channel;
+                if (i == first || i % each == 0)
+                    walk_tap(p, index, tap, g->filters, offsets, &t);
+                for (int64_t r = 0; r < count; r++) {
+                    t.a[r] = x + group * w->depth + channel + r;
+                    t.c[r] = dw + (tap * w->depth + channel + r) * g->filters + at;
+                }
+                MORU_KERNEL(tile)(&t, count);
+            }
+        }
+}
+
 static void run_task(const moru_conv2d *g, const plan *p, int64_t task, const moru_real *dy, const moru_real *x,
                      const int64_t *offsets, moru_real *buffer, moru_real *partial)
 {
     int64_t part = task / p->groups_of_tiles, piece = task % p->groups_of_tiles;
-    int64_t most = tile_rows(p->columns), tiles = (p->k + most - 1) / most;
+    int64_t first_tile = p->tiles * piece / p->groups_of_tiles, end_tile = p->tiles * (piece + 1) / p->groups_of_tiles;
     int64_t first = p->units * part / p->parts, end = p->units * (part + 1) / p->parts;
     for (int64_t i = first; i < end; i++) {
+        if (p->by_taps) {
+            run_taps(g, p, i, dy, x, (int64_t *)(void *)buffer, first_tile, end_tile, i > first,
+                     partial + part * p->size);
+            continue;
+        }
         unit u = find_unit(p, i, x, dy, g->filters, buffer);
-        run_unit(g, p, &u, offsets, tiles * piece / p->groups_of_tiles, tiles * (piece + 1) / p->groups_of_tiles,
-                 i > first, partial + part * p->size);
+        run_unit(g, p, &u, offsets, first_tile, end_tile, i > first, partial + part * p->size);
     }
 }
 

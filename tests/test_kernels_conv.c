@@ -190,6 +190,7 @@ START_TEST(test_network_shapes)
         plain(40, 12, 4, 3, 8, 1, 1), plain(1, 60, 2, 3, 8, 1, 1), plain(2, 10, 130, 3, 70, 1, 1),
         plain(2, 17, 5, 3, 1, 1, 1), plain(2, 30, 2, 5, 2, 1, 2), plain(2, 16, 3, 3, 3, 1, 0),
         plain(2, 15, 3, 3, 7, 1, 1), plain(2, 32, 9, 2, 4, 1, 1), plain(2, 28, 1, 4, 64, 2, 1),
+        plain(3, 30, 9, 5, 20, 2, 3), plain(1, 60, 17, 3, 8, 1, 1), plain(9, 5, 12, 7, 33, 1, 3),
         plain(2, 14, 4, 4, 24, 2, 1), plain(3, 17, 3, 5, 20, 2, 2), plain(2, 20, 1, 3, 16, 1, 0),
         plain(1, 40, 2, 5, 12, 3, 4), plain(2, 19, 1, 2, 13, 4, 0), plain(1, 9, 3, 3, 37, 1, 2),
     };
@@ -249,6 +250,11 @@ START_TEST(test_groups)
             .left = random_int(&state, 0, 2), .groups = groups,
         };
         check_problem(&state, sized(g, random_int(&state, 0, 2), random_int(&state, 0, 2)), i);
+    }
+    for (int64_t stride = 1; stride <= 2; stride++) {
+        moru_conv2d g = plain(2, 9, 22, 3, 36, stride, 1);
+        g.groups = 2;
+        check_problem(&state, g, 1);
     }
 }
 END_TEST
