@@ -3,6 +3,7 @@
  * loops. */
 #include "kernels/conv.h"
 
+#define PIXELS 4 /* that share the load of a weight */
 #define PARTS 16 /* partial sums of the gradient of the weights */
 
 /* The i in [first, end) for which start + i step is inside [0, size), of those below count. */
@@ -12,27 +13,56 @@ static void inside(int64_t start, int64_t step, int64_t count, int64_t size, int
     *end = start < size ? min(count, (size - start + step - 1) / step) : 0;
 }
 
+/* n channels of `count` pixels side by side, from the tap rows [ky0, ky1) and tap columns [kx0, kx1); x is the first
+ * pixel's tap (0, 0). */
+KERNEL_INLINE void forward_pixels(const moru_conv2d *g, const moru_real *x, const moru_real *weight,
+                                  const moru_real *bias, const int64_t *ky, const int64_t *kx, int64_t n, bool whole,
+                                  const int count, moru_real *y)
+{
+    int64_t c = g->c, next = g->sw * c;
+    vec sums[PIXELS];
+#pragma GCC unroll 4
+    for (int p = 0; p < count; p++)
+        sums[p] = bias ? vec_load_part(bias, n) : vec_zero();
+    for (int64_t i = ky[0]; i < ky[1]; i++) {
+        const moru_real *from = x + (i * g->dh * g->w + kx[0] * g->dw) * c, *w = weight + (i * g->kw + kx[0]) * c;
+        for (int64_t j = kx[0]; j < kx[1]; j++, from += g->dw * c, w += c) {
+            vec f = whole ? vec_load(w) : vec_load_part(w, n);
+#pragma GCC unroll 4
+            for (int p = 0; p < count; p++)
+                sums[p] += f * (whole ? vec_load(from + p * next) : vec_load_part(from + p * next, n));
+        }
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < count; p++)
+        vec_store_part(y + p * c, sums[p], n);
+}
+
 static void forward_row(const moru_conv2d *g, const moru_real *x, const moru_real *weight, const moru_real *bias,
                         moru_real *y, int64_t oy)
 {
-    int64_t c = g->c, iy = oy * g->sh - g->top, ky0, ky1;
-    inside(iy, g->dh, g->kh, g->h, &ky0, &ky1);
-    for (int64_t ox = 0; ox < g->ow; ox++, y += c) {
-        int64_t ix = ox * g->sw - g->left, kx0, kx1;
-        inside(ix, g->dw, g->kw, g->w, &kx0, &kx1);
-        for (int64_t k = 0; k < c; k += LANES) {
-            int64_t n = min(LANES, c - k);
-            vec sum = bias ? vec_load_part(bias + k, n) : vec_zero();
-            for (int64_t ky = ky0; ky < ky1; ky++) {
-                const moru_real *from = x + ((iy + ky * g->dh) * g->w + ix) * c + k, *w = weight + ky * g->kw * c + k;
+    int64_t c = g->c, iy = oy * g->sh - g->top, ky[2], kx[2], all[2] = {0, g->kw}, inner = 0, inner_end = 0;
+    inside(iy, g->dh, g->kh, g->h, &ky[0], &ky[1]);
+    /* pixels whose taps are all inside the row */
+    int64_t reach = (g->kw - 1) * g->dw;
+    inside(-g->left, g->sw, g->ow, max(g->w - reach, 0), &inner, &inner_end);
+    for (int64_t k = 0; k < c; k += LANES) {
+        int64_t n = min(LANES, c - k);
+        const moru_real *from = x + iy * g->w * c + k, *w = weight + k, *b = bias ? bias + k : NULL;
+        for (int64_t ox = 0; ox < g->ow;) {
+            int64_t ix = ox * g->sw - g->left;
+            moru_real *to = y + ox * c + k;
+            if (ox >= inner && ox + PIXELS <= inner_end) {
                 if (n == LANES)
-                    for (int64_t kx = kx0; kx < kx1; kx++)
-                        sum += vec_load(from + kx * g->dw * c) * vec_load(w + kx * c);
+                    forward_pixels(g, from + ix * c, w, b, ky, all, n, true, PIXELS, to);
                 else
-                    for (int64_t kx = kx0; kx < kx1; kx++)
-                        sum += vec_load_part(from + kx * g->dw * c, n) * vec_load_part(w + kx * c, n);
+                    forward_pixels(g, from + ix * c, w, b, ky, all, n, false, PIXELS, to);
+                ox += PIXELS;
+            } else {
+                inside(ix, g->dw, g->kw, g->w, &kx[0], &kx[1]);
+                forward_pixels(g, from + ix * c, w, b, ky, kx, n, false, 1, to);
+                ox++;
             }
-            vec_store_part(y + k, sum, n);
         }
     }
 }
