@@ -284,15 +284,14 @@ void MORU_KERNEL(attention)(const moru_attention *g, const moru_real *q, const m
     int64_t blocks = (g->t + QUERIES - 1) / QUERIES, tasks = g->n * g->heads * blocks;
     size_t bytes = forward_bytes(g);
     int parts = attention_threads(g, tasks, threads);
-#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
-    for (int p = 0; p < parts; p++)
+    PARALLEL(parts, for (int p = 0; p < parts; p++)
         for (int64_t i = tasks * p / parts; i < tasks * (p + 1) / parts; i++) {
             int64_t number = i / blocks, first = i % blocks * QUERIES;
             head h = head_of(g, q, k, v, mask, number);
             int64_t row = number / g->heads * g->t + first;
             run_block(g, &h, first, y + row * h.ldv + number % g->heads * g->value_dim, lse,
                       (moru_real *)((char *)workspace + (size_t)p * bytes));
-        }
+        });
 }
 
 /* ---- gradient ---- */
@@ -356,13 +355,12 @@ void MORU_KERNEL(attention_grad)(const moru_attention *g, const moru_real *dy, c
     int64_t tasks = g->n * g->heads;
     size_t bytes = gradient_bytes(g);
     int parts = attention_threads(g, tasks, threads);
-#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
-    for (int p = 0; p < parts; p++)
+    PARALLEL(parts, for (int p = 0; p < parts; p++)
         for (int64_t i = tasks * p / parts; i < tasks * (p + 1) / parts; i++) {
             head h = head_of(g, q, k, v, mask, i);
             int64_t n = i / g->heads, at = i % g->heads;
             gradients o = {dy + n * g->t * h.ldv + at * g->value_dim, dq + n * g->t * h.ldq + at * g->dim,
                            dk + n * g->s * h.ldq + at * g->dim, dv + n * g->s * h.ldv + at * g->value_dim};
             run_gradient(g, &h, lse, &o, (moru_real *)((char *)workspace + (size_t)p * bytes));
-        }
+        });
 }

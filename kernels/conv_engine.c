@@ -226,8 +226,7 @@ void MORU_KERNEL(conv_product)(const conv_product *p, void *workspace, int threa
     plan l = make_plan(w);
     int64_t tasks = w->images * l.blocks, patch = w->taps_y * w->taps_x * w->depth;
     int parts = (int)min(product_threads(pixels * p->groups * p->columns * (patch + 1), threads), tasks);
-#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
-    for (int k = 0; k < parts; k++)
+    PARALLEL(parts, for (int k = 0; k < parts; k++)
         for (int64_t task = tasks * k / parts; task < tasks * (k + 1) / parts; task++)
-            run_block(p, &l, task, (int64_t *)((char *)workspace + (size_t)k * l.offsets_bytes));
+            run_block(p, &l, task, (int64_t *)((char *)workspace + (size_t)k * l.offsets_bytes)));
 }

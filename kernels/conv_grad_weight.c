@@ -198,14 +198,13 @@ void MORU_KERNEL(sum_parts)(const moru_real *partial, int64_t parts, int64_t n, 
 {
     int64_t blocks = (n + LANES - 1) / LANES;
     threads = kernel_threads(n * parts, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t i = 0; i < blocks; i++) {
+    PARALLEL(threads, for (int64_t i = 0; i < blocks; i++) {
         int64_t at = i * LANES, count = min(LANES, n - at);
         vec sum = vec_load_part(partial + at, count);
         for (int64_t p = 1; p < parts; p++)
             sum += count == LANES ? vec_load(partial + p * n + at) : vec_load_part(partial + p * n + at, count);
         vec_store_part(out + at, sum, count);
-    }
+    });
 }
 
 static bool is_empty(const moru_conv2d *g)
@@ -250,10 +249,9 @@ void MORU_KERNEL(conv2d_grad_weight)(const moru_conv2d *g, const moru_real *dy, 
     int64_t tasks = p.parts * p.groups_of_tiles;
     threads = product_threads(g->n * g->oh * g->ow * p.size, threads);
     int workers = (int)min(threads, tasks);
-#pragma omp parallel for num_threads(workers) schedule(static) if (workers > 1)
-    for (int k = 0; k < workers; k++)
+    PARALLEL(workers, for (int k = 0; k < workers; k++)
         for (int64_t task = tasks * k / workers; task < tasks * (k + 1) / workers; task++)
-            run_task(g, &p, task, dy, x, offsets, (moru_real *)(buffers + k * p.buffer_bytes), partial);
+            run_task(g, &p, task, dy, x, offsets, (moru_real *)(buffers + k * p.buffer_bytes), partial));
     if (p.parts > 1)
         MORU_KERNEL(sum_parts)(partial, p.parts, p.size, dweight, threads);
 }

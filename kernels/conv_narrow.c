@@ -166,8 +166,7 @@ void MORU_KERNEL(conv_narrow)(const moru_conv2d *g, const moru_real *dy, const m
     moru_real *turned = workspace;
     MORU_KERNEL(transpose)(weight, g->filters, p.columns, g->filters, turned, p.ld);
     int parts = (int)min(product_threads(g->n * g->oh * g->ow * p.columns * g->filters, threads), g->n);
-#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
-    for (int k = 0; k < parts; k++) {
+    PARALLEL(parts, for (int k = 0; k < parts; k++) {
         char *scratch = (char *)workspace + p.weight_bytes + (size_t)k * thread_bytes(&p);
         memset(scratch, 0, p.product_bytes + p.rows_bytes); /* what lies around the numbers stays zero */
         for (int64_t i = g->n * k / parts; i < g->n * (k + 1) / parts; i++) {
@@ -176,5 +175,5 @@ void MORU_KERNEL(conv_narrow)(const moru_conv2d *g, const moru_real *dy, const m
             if (activation)
                 MORU_KERNEL(table).unary[activation - 1](out, out, g->h * g->w * g->c, params);
         }
-    }
+    });
 }

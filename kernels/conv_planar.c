@@ -327,10 +327,10 @@ void MORU_KERNEL(conv_planar)(const conv_product *p, void *workspace, int thread
     int64_t *taps = workspace;
     fill_taps(w, &b, taps);
     char *buffers = (char *)workspace + taps_bytes(w);
+    size_t bytes = MORU_KERNEL(conv_planes_bytes)(w, &b);
     int64_t tasks = w->images * b.blocks, size = w->images * w->grid_h * w->grid_w * p->columns;
     int parts = (int)min(product_threads(size * (w->taps_y * w->taps_x * w->depth), threads), tasks);
-#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
-    for (int part = 0; part < parts; part++)
+    PARALLEL(parts, for (int part = 0; part < parts; part++)
         for (int64_t task = tasks * part / parts; task < tasks * (part + 1) / parts; task++)
-            run_block(p, &b, taps, task, (moru_real *)(buffers + (size_t)part * MORU_KERNEL(conv_planes_bytes)(w, &b)));
+            run_block(p, &b, taps, task, (moru_real *)(buffers + (size_t)part * bytes)));
 }

@@ -164,10 +164,9 @@ void MORU_KERNEL(conv_planar_weight)(const conv_walk *w, int64_t columns, const 
     int64_t size = p.k * columns;
     threads = product_threads(w->images * w->grid_h * w->grid_w * size, threads);
     int workers = (int)min(threads, p.parts);
-#pragma omp parallel for num_threads(workers) schedule(static) if (workers > 1)
-    for (int i = 0; i < workers; i++)
+    PARALLEL(workers, for (int i = 0; i < workers; i++)
         for (int64_t part = p.parts * i / workers; part < p.parts * (i + 1) / workers; part++)
             run_part(&p, part, dy, x, scratch + (size_t)i * (p.planes_bytes + p.dy_bytes + p.sums_bytes),
-                     partial + part * size);
+                     partial + part * size));
     MORU_KERNEL(sum_parts)(partial, p.parts, size, dw, threads);
 }

@@ -138,17 +138,15 @@ void MORU_KERNEL(copy_strided)(int rank, const int64_t *dims, const int64_t *str
     threads = kernel_threads(size, threads);
     if (contiguous != inner) {
         int64_t jobs = size / l.dims[inner] / l.dims[contiguous] * ((l.dims[contiguous] + TILE - 1) / TILE);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-        for (int64_t job = 0; job < jobs; job++)
-            transpose_axes(&l, contiguous, bytes, x, y, job);
+        PARALLEL(threads, for (int64_t job = 0; job < jobs; job++)
+            transpose_axes(&l, contiguous, bytes, x, y, job));
         return;
     }
     int64_t n = l.dims[inner], rows = size / n, per_job = n < PIECE ? PIECE / n : 1, pieces = (n + PIECE - 1) / PIECE;
     int64_t jobs = (rows + per_job - 1) / per_job * pieces;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t job = 0; job < jobs; job++) {
+    PARALLEL(threads, for (int64_t job = 0; job < jobs; job++) {
         int64_t first = job / pieces * per_job, last = rows - first < per_job ? rows : first + per_job;
         int64_t from = job % pieces * PIECE, to = n - from < PIECE ? n : from + PIECE;
         copy_rows(&l, bytes, x, y, first, last, from, to);
-    }
+    });
 }

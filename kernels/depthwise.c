@@ -72,13 +72,12 @@ void MORU_KERNEL(depthwise)(const moru_conv2d *g, const moru_real *x, const moru
 {
     int64_t rows = g->n * g->oh;
     threads = kernel_threads(rows * g->ow * g->c * (g->kh * g->kw + 1), threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++) {
+    PARALLEL(threads, for (int64_t r = 0; r < rows; r++) {
         moru_real *out = y + r * g->ow * g->c;
         forward_row(g, x + r / g->oh * g->h * g->w * g->c, weight, bias, out, r % g->oh);
         if (activation)
             MORU_KERNEL(table).unary[activation - 1](out, out, g->ow * g->c, params);
-    }
+    });
 }
 
 /* dx of row iy gets dy of output row oy through row ky of the kernel. */
@@ -107,8 +106,7 @@ void MORU_KERNEL(depthwise_grad_input)(const moru_conv2d *g, const moru_real *dy
 {
     int64_t rows = g->n * g->h, dy_row = g->ow * g->c;
     threads = kernel_threads(g->n * g->oh * dy_row * g->kh * g->kw + rows * g->w * g->c, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++) {
+    PARALLEL(threads, for (int64_t r = 0; r < rows; r++) {
         moru_real *out = dx + r * g->w * g->c;
         memset(out, 0, (size_t)(g->w * g->c) * sizeof(moru_real));
         for (int64_t ky = 0; ky < g->kh; ky++) {
@@ -116,7 +114,7 @@ void MORU_KERNEL(depthwise_grad_input)(const moru_conv2d *g, const moru_real *dy
             if (t >= 0 && t % g->sh == 0 && t / g->sh < g->oh)
                 grad_input_row(g, dy + (r / g->h * g->oh + t / g->sh) * dy_row, weight + ky * g->kw * g->c, out);
         }
-    }
+    });
 }
 
 /* dw[kx][c] += x dy of one row of each */
@@ -157,8 +155,7 @@ void MORU_KERNEL(depthwise_grad_weight)(const moru_conv2d *g, const moru_real *d
 {
     int64_t rows = g->n * g->oh, parts = grad_weight_parts(g), size = g->kh * g->kw * g->c;
     threads = kernel_threads(rows * g->ow * size, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t p = 0; p < parts; p++) {
+    PARALLEL(threads, for (int64_t p = 0; p < parts; p++) {
         moru_real *dw = (moru_real *)workspace + p * size;
         memset(dw, 0, (size_t)size * sizeof(moru_real));
         for (int64_t r = rows * p / parts; r < rows * (p + 1) / parts; r++)
@@ -168,6 +165,6 @@ void MORU_KERNEL(depthwise_grad_weight)(const moru_conv2d *g, const moru_real *d
                     grad_weight_row(g, dy + r * g->ow * g->c, x + (r / g->oh * g->h + iy) * g->w * g->c,
                                     dw + ky * g->kw * g->c);
             }
-    }
+    });
     MORU_KERNEL(sum_parts)(workspace, parts, size, dweight, threads);
 }

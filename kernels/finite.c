@@ -25,9 +25,8 @@ static bool piece_finite(const moru_real *x, int64_t n)
 bool MORU_KERNEL(all_finite)(const moru_real *x, int64_t n, int threads)
 {
     bool finite = true;
-    threads = kernel_threads(n, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) reduction(&& : finite) if (threads > 1)
-    for (int64_t start = 0; start < n; start += PIECE)
-        finite = finite && piece_finite(x + start, n - start < PIECE ? n - start : PIECE);
+    PARALLEL(kernel_threads(n, threads), for (int64_t start = 0; start < n; start += PIECE)
+        if (!piece_finite(x + start, n - start < PIECE ? n - start : PIECE))
+            __atomic_store_n(&finite, false, __ATOMIC_RELAXED));
     return finite;
 }

@@ -5,9 +5,8 @@ void MORU_KERNEL(gather_rows)(const moru_real *table, int64_t width, const int32
                               int threads)
 {
     threads = kernel_threads(rows * width, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++)
-        memcpy(out + r * width, table + index[r] * width, (size_t)width * sizeof *out);
+    PARALLEL(threads, for (int64_t r = 0; r < rows; r++)
+        memcpy(out + r * width, table + index[r] * width, (size_t)width * sizeof *out));
 }
 
 /* What one thread adds up: columns [from, to) of the table's rows [first, last). */
@@ -32,12 +31,11 @@ void MORU_KERNEL(scatter_rows)(const moru_real *dy, int64_t width, const int32_t
 {
     threads = kernel_threads((rows + vocabulary) * width, threads);
     bool columns = width >= 16 * (int64_t)threads;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t t = 0; t < threads; t++) {
+    PARALLEL(threads, for (int64_t t = 0; t < threads; t++) {
         int64_t total = columns ? width : vocabulary, start = total * t / threads, end = total * (t + 1) / threads;
         if (columns)
             scatter_part(dy, width, index, rows, 0, vocabulary, start, end, dtable);
         else
             scatter_part(dy, width, index, rows, start, end, 0, width, dtable);
-    }
+    });
 }

@@ -129,9 +129,8 @@ static void pack_columns(const moru_gemm *g, const layout *l, const stretch *s, 
                          int64_t length)
 {
     int64_t start = tile_start(l, s->chunk_first + first), size = packed_size(l, length);
-    const moru_real *a = g->a + s->entry * g->stride_a + k * g->lda + start, *end = g->a + s->entry * g->stride_a + g->m;
+    const moru_real *row = g->a + s->entry * g->stride_a + k * g->lda, *a = row + start, *end = row + g->m;
     moru_real *out = s->a_pack + first * size;
-    end += k * g->lda;
     for (int64_t i = 0; i < length; i++, a += g->lda, end += g->lda, out += l->rows) {
         const moru_real *from = a;
         moru_real *to = out;
@@ -247,10 +246,22 @@ static void run_all(const moru_gemm *g, void *workspace, int threads)
     layout l = gemm_layout(g);
     int64_t units = g->batch * l.panels * l.tiles;
     int parts = (int)max(min(gemm_threads(g, threads), units), 1);
-#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
-    for (int p = 0; p < parts; p++)
+    PARALLEL(parts, for (int p = 0; p < parts; p++)
         run_units(g, &l, units * p / parts, units * (p + 1) / parts,
-                  (char *)workspace + (size_t)p * (l.a_bytes + l.b_bytes));
+                  (char *)workspace + (size_t)p * (l.a_bytes + l.b_bytes)));
+}
+
+static moru_real dot(const moru_real *a, const moru_real *b, int64_t n)
+{
+    vec s[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+    int64_t k = 0;
+    for (; k + 4 * LANES <= n; k += 4 * LANES)
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++)
+            s[j] += vec_load(a + k + j * LANES) * vec_load(b + k + j * LANES);
+    for (; k < n; k += LANES)
+        s[0] += vec_load_part(a + k, min(LANES, n - k)) * vec_load_part(b + k, min(LANES, n - k));
+    return vec_sum((s[0] + s[1]) + (s[2] + s[3]));
 }
 
 /* A column c = a b is the dot products of a's rows: vectors along k, one row at a time. */
@@ -258,23 +269,13 @@ static void run_dots(const moru_gemm *g, int threads)
 {
     int64_t rows = g->batch * g->m;
     moru_unary_fn *act = g->activation ? MORU_KERNEL(table).unary[g->activation - 1] : NULL;
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t i = 0; i < rows; i++) {
-        const moru_real *a = g->a + i / g->m * g->stride_a + i % g->m * g->lda;
-        const moru_real *b = g->b + i / g->m * g->stride_b;
-        vec s[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
-        int64_t k = 0;
-        for (; k + 4 * LANES <= g->k; k += 4 * LANES)
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; j++)
-                s[j] += vec_load(a + k + j * LANES) * vec_load(b + k + j * LANES);
-        for (; k < g->k; k += LANES)
-            s[0] += vec_load_part(a + k, min(LANES, g->k - k)) * vec_load_part(b + k, min(LANES, g->k - k));
-        moru_real *c = g->c + i / g->m * g->stride_c + i % g->m * g->ldc;
-        *c = vec_sum((s[0] + s[1]) + (s[2] + s[3])) + (g->bias ? *g->bias : 0);
+    PARALLEL(threads, for (int64_t i = 0; i < rows; i++) {
+        int64_t entry = i / g->m, row = i % g->m;
+        moru_real *c = g->c + entry * g->stride_c + row * g->ldc, bias = g->bias ? *g->bias : 0;
+        *c = dot(g->a + entry * g->stride_a + row * g->lda, g->b + entry * g->stride_b, g->k) + bias;
         if (act)
             act(c, c, 1, g->params);
-    }
+    });
 }
 
 /* A few rows times a transposed b: a vector of dot products at a time, whose sums are turned to be added up. */
@@ -325,8 +326,7 @@ static void run_few_rows(const moru_gemm *g, int threads)
 {
     int64_t groups = (g->n + LANES - 1) / LANES, tasks = g->batch * groups;
     moru_unary_fn *act = g->activation ? MORU_KERNEL(table).unary[g->activation - 1] : NULL;
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t task = 0; task < tasks; task++) {
+    PARALLEL(threads, for (int64_t task = 0; task < tasks; task++) {
         int64_t entry = task / groups, j = task % groups * LANES, count = min(LANES, g->n - j);
         const moru_real *a = g->a + entry * g->stride_a, *b = g->b + entry * g->stride_b + j * g->ldb;
         for (int64_t i = 0; i < g->m; i++) {
@@ -337,7 +337,7 @@ static void run_few_rows(const moru_gemm *g, int threads)
             if (act)
                 act(c, c, count, g->params);
         }
-    }
+    });
 }
 
 /* A sum over k long beside the result's size is cut into this many parts. */
@@ -377,8 +377,7 @@ static moru_gemm split_rest(const moru_gemm *s, const moru_gemm *g, int64_t part
 static void add_parts(const moru_gemm *g, const moru_real *partial, int64_t parts, int threads)
 {
     moru_unary_fn *act = g->activation ? MORU_KERNEL(table).unary[g->activation - 1] : NULL;
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t i = 0; i < g->m; i++) {
+    PARALLEL(threads, for (int64_t i = 0; i < g->m; i++) {
         moru_real *c = g->c + i * g->ldc;
         for (int64_t j = 0; j < g->n; j += LANES) {
             int64_t count = min(LANES, g->n - j);
@@ -389,7 +388,7 @@ static void add_parts(const moru_gemm *g, const moru_real *partial, int64_t part
         }
         if (act)
             act(c, c, g->n, g->params);
-    }
+    });
 }
 
 static void run_split(const moru_gemm *g, int64_t parts, void *workspace, int threads)

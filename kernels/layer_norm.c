@@ -65,9 +65,8 @@ void MORU_KERNEL(layer_norm)(const moru_real *x, const moru_real *gamma, const m
                              int64_t width, double epsilon, moru_real *y, moru_real *mean, moru_real *rstd, int threads)
 {
     threads = kernel_threads(rows * width, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++)
-        normalize_row(x + r * width, gamma, beta, width, epsilon, y + r * width, mean + r, rstd + r);
+    PARALLEL(threads, for (int64_t r = 0; r < rows; r++)
+        normalize_row(x + r * width, gamma, beta, width, epsilon, y + r * width, mean + r, rstd + r));
 }
 
 /* ---- gradient ---- */
@@ -120,14 +119,13 @@ void MORU_KERNEL(layer_norm_grad)(const moru_real *dy, const moru_real *x, const
     int64_t chunks = chunk_count(rows);
     moru_real *sums = workspace;
     threads = kernel_threads(rows * width, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t c = 0; c < chunks; c++) {
+    PARALLEL(threads, for (int64_t c = 0; c < chunks; c++) {
         moru_real *own = sums + 2 * c * width;
         for (int64_t i = 0; i < 2 * width; i++)
             own[i] = 0;
         for (int64_t r = rows * c / chunks; r < rows * (c + 1) / chunks; r++)
             row_gradient(dy + r * width, x + r * width, gamma, mean[r], rstd[r], width, dx + r * width, own);
-    }
+    });
     for (int64_t i = 0; i < width; i += LANES) {
         int64_t lanes = min(width - i, LANES);
         vec product = vec_zero(), sum = vec_zero();

@@ -63,8 +63,7 @@ typedef void batch_fn(const sequence *s, const uint32_t *bits, const moru_real *
 static void make(batch_fn *f, const sequence *s, const moru_real *x, int64_t n, moru_real *y, int threads)
 {
     threads = kernel_threads(4 * n, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t piece = 0; piece < n; piece += PIECE) {
+    PARALLEL(threads, for (int64_t piece = 0; piece < n; piece += PIECE) {
         int64_t end = n - piece < PIECE ? n : piece + PIECE;
         for (int64_t i = piece; i < end; i += BATCH) {
             uint32_t bits[BATCH];
@@ -80,7 +79,7 @@ static void make(batch_fn *f, const sequence *s, const moru_real *x, int64_t n, 
                 memcpy(y + i, out, bytes);
             }
         }
-    }
+    });
 }
 
 /* a: scale, b: the least bits that keep */

@@ -62,14 +62,13 @@ void MORU_KERNEL(softmax)(bool log, const moru_real *x, int64_t outer, int64_t s
         return;
     int64_t strips = inner / LANES + (inner % LANES != 0);
     threads = kernel_threads(EXP_COST * outer * size * inner, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t k = 0; k < outer * strips; k++) {
+    PARALLEL(threads, for (int64_t k = 0; k < outer * strips; k++) {
         int64_t j = k % strips * LANES, at = k / strips * size * inner + j;
         if (inner == 1)
             softmax_row(log, x + at, size, y + at);
         else
             softmax_columns(log, x + at, size, inner, inner - j < LANES ? inner - j : LANES, y + at);
-    }
+    });
 }
 
 /* softmax: dx = y (dy - sum(dy y)); log: dx = dy - exp(y) sum(dy) */
@@ -120,12 +119,11 @@ void MORU_KERNEL(softmax_grad)(bool log, const moru_real *dy, const moru_real *y
         return;
     int64_t strips = inner / LANES + (inner % LANES != 0);
     threads = kernel_threads((log ? EXP_COST : 1) * outer * size * inner, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t k = 0; k < outer * strips; k++) {
+    PARALLEL(threads, for (int64_t k = 0; k < outer * strips; k++) {
         int64_t j = k % strips * LANES, at = k / strips * size * inner + j;
         if (inner == 1)
             gradient_row(log, dy + at, y + at, size, dx + at);
         else
             gradient_columns(log, dy + at, y + at, size, inner, inner - j < LANES ? inner - j : LANES, dx + at);
-    }
+    });
 }
