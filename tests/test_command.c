@@ -1,4 +1,5 @@
 /* The moru command from outside: what it promises scripts. Failures are in tests/test_command_faults.c. */
+#include <math.h>
 #include <jansson.h>
 
 #include "tests/command_test.h"
@@ -263,6 +264,37 @@ START_TEST(bench_prints_json)
     RUNS("moru bench xor-mlp --seconds 0 --profile");
     ck_assert_ptr_nonnull(strstr(out, "samples/s"));
     ck_assert_ptr_nonnull(strstr(out, "matmul"));
+    ck_assert_ptr_nonnull(strstr(out, "matmul, "));
+    ck_assert_ptr_nonnull(strstr(out, "total, "));
+}
+END_TEST
+
+/* Calls slowest first, shares that add up to one, numbers where numbers belong. */
+START_TEST(profile_json)
+{
+    static const char *const modes[] = {"train", "infer"};
+    for (size_t m = 0; m < sizeof modes / sizeof *modes; m++) {
+        RUNS("moru bench xor-mlp --batch 4 --mode %s --seconds 0 --json --profile", modes[m]);
+        json_t *json = json_loads(out, 0, NULL), *rows = json_object_get(json, "profile"), *row;
+        ck_assert_msg(json_is_array(rows) && json_array_size(rows) > 1, "%s", out);
+        double share = 0, last = INFINITY;
+        size_t i;
+        bool matmul = false;
+        json_array_foreach(rows, i, row) {
+            const char *const numbers[] = {"us", "share", "gflops", "gbytes_per_s"};
+            for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+                ck_assert_msg(json_is_real(json_object_get(row, numbers[k])), "%s: %s", numbers[k], out);
+            ck_assert(json_is_string(json_object_get(row, "op")) && json_is_string(json_object_get(row, "name")));
+            ck_assert(json_is_array(json_object_get(row, "shape")));
+            matmul |= strcmp(json_string_value(json_object_get(row, "op")), "matmul") == 0;
+            share += json_real_value(json_object_get(row, "share"));
+            ck_assert_double_le(json_real_value(json_object_get(row, "us")), last);
+            last = json_real_value(json_object_get(row, "us"));
+        }
+        ck_assert(matmul);
+        ck_assert_double_le(fabs(share - 1), 1e-3);
+        json_decref(json);
+    }
 }
 END_TEST
 
@@ -343,6 +375,7 @@ int main(void)
     tcase_add_test(c, predictions_survive_the_file);
     tcase_add_test(c, gradients_by_file);
     tcase_add_test(c, bench_prints_json);
+    tcase_add_test(c, profile_json);
     tcase_add_test(c, reports);
     tcase_add_test(c, manual_and_help_agree);
     suite_add_tcase(s, c);

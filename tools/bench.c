@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#include "tools/batch.h"
+#include "tools/profile.h"
 
 enum { MOST = 100000, FEWEST = 5, WARM = 3 };
 
@@ -47,39 +47,6 @@ static moru_status measure(source *src, batch *b, double seconds, timing *t)
     return status;
 }
 
-static int by_time(const void *a, const void *b)
-{
-    const moru_program_call *x = a, *y = b;
-    return (x->seconds < y->seconds) - (x->seconds > y->seconds);
-}
-
-static moru_status print_profile(source *src, batch *b)
-{
-    moru_program_info info;
-    moru_program_describe(b->program, &info);
-    moru_program_call *rows = calloc((size_t)info.calls + 1, sizeof *rows);
-    if (!rows)
-        return moru_op_error(MORU_ERR_MEMORY, "--profile: no memory");
-    moru_program_profile(b->program, true);
-    moru_status status = batch_run(b, src);
-    moru_program_profile(b->program, false);
-    int n = 0;
-    double sum = 1e-12;
-    for (; n < info.calls && moru_program_call_at(b->program, n, &rows[n]); n++)
-        sum += rows[n].seconds;
-    qsort(rows, (size_t)n, sizeof *rows, by_time);
-    printf("%10s %6s %9s %9s  call\n", "us", "%", "GFlop/s", "MB");
-    for (int i = 0; i < n && status == MORU_OK; i++) {
-        const moru_program_call *r = &rows[i];
-        char shape[MORU_SHAPE_TEXT];
-        printf("%10.1f %6.1f %9.2f %9.3f  %s \"%s\" %s\n", r->seconds * 1e6, 100 * r->seconds / sum,
-               r->seconds > 0 ? r->flops / r->seconds * 1e-9 : 0, r->bytes * 1e-6, r->op, r->name,
-               moru_shape_print(&r->shape, shape, sizeof shape));
-    }
-    free(rows);
-    return status;
-}
-
 static int thread_count(void)
 {
 #ifdef _OPENMP
@@ -103,7 +70,8 @@ static json_t *json_name(const char *name)
     return json_string(plain);
 }
 
-static moru_status print_json(const settings *s, const batch *b, int64_t size, const timing *t)
+/* with: a profile to add, or NULL */
+static moru_status print_json(const settings *s, const batch *b, int64_t size, const timing *t, const profile *with)
 {
     moru_program_info info;
     moru_program_describe(b->program, &info);
@@ -119,6 +87,10 @@ static moru_status print_json(const settings *s, const batch *b, int64_t size, c
                              "samples_per_s", (double)size / median,
                              "gflops", info.flops / median * 1e-9,
                              "planned_bytes", (json_int_t)info.arena_bytes);
+    if (json && with && json_object_set_new(json, "profile", profile_json(with)) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
     bool good = json && json_dumpf(json, stdout, JSON_REAL_PRECISION(7)) == 0;
     json_decref(json);
     putchar('\n');
@@ -132,8 +104,9 @@ static void print_text(const settings *s, const batch *b, int64_t size, const ti
     const double median = t->times[t->n / 2];
     printf("%s, batch %" PRId64 ", %s, %d threads, %d steps\n", s->model, size, b->training ? "train" : "infer",
            thread_count(), t->n);
-    printf("median %.4f ms, least %.4f ms, %.1f samples/s, %.2f GFlop/s, %" PRId64 " bytes planned\n", median * 1e3,
-           t->times[0] * 1e3, (double)size / median, info.flops / median * 1e-9, info.arena_bytes);
+    printf("median %.4f ms, least %.4f ms, %.1f samples/s, %.2f GFlop/s, %" PRId64 " bytes planned (%.3f of the largest "
+           "set alive)\n", median * 1e3, t->times[0] * 1e3, (double)size / median, info.flops / median * 1e-9,
+           info.arena_bytes, info.lower_bound > 0 ? (double)info.arena_bytes / (double)info.lower_bound : 1);
 }
 
 static moru_status bench(source *src, const settings *s, batch *b, timing *t)
@@ -147,11 +120,17 @@ static moru_status bench(source *src, const settings *s, batch *b, timing *t)
         status = batch_make(b, src, size, training);
     if (status == MORU_OK)
         status = measure(src, b, isnan(s->seconds) ? 3 : s->seconds, t);
+    profile p = {.calls = NULL};
+    if (status == MORU_OK && s->profile)
+        status = profile_make(&p, src, b);
     if (status == MORU_OK && s->json)
-        return print_json(s, b, size, t);
-    if (status == MORU_OK)
+        status = print_json(s, b, size, t, s->profile ? &p : NULL);
+    else if (status == MORU_OK)
         print_text(s, b, size, t);
-    return status == MORU_OK && s->profile ? print_profile(src, b) : status;
+    if (status == MORU_OK && s->profile && !s->json)
+        status = profile_print(&p);
+    profile_free(&p);
+    return status;
 }
 
 static int run(const settings *s)

@@ -22,6 +22,8 @@ tools_sources = \
 	tools/pictures.c \
 	tools/pictures.h \
 	tools/predict.c \
+	tools/profile.c \
+	tools/profile.h \
 	tools/progress.c \
 	tools/progress.h \
 	tools/source.c \

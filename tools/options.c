@@ -46,7 +46,7 @@ static const option_row rows[] = {
     {"mode", "train|infer", TEXT, AT(mode), 0, "what to time (default train)"},
     {"seconds", "S", NUMBER, AT(seconds), 0, "how long to measure (default 3)"},
     {"json", NULL, FLAG, AT(json), 0, "print one JSON object"},
-    {"profile", NULL, FLAG, AT(profile), 0, "time by call, the slowest first"},
+    {"profile", NULL, FLAG, AT(profile), 0, "time, flops and bytes by call, the slowest first, and by op"},
     {"preview", "OUT.png", TEXT, AT(preview), 0, "write a picture of the first samples"},
 };
 enum { ROWS = sizeof rows / sizeof *rows, HELP = 1000 };

@@ -26,8 +26,10 @@ static moru_status print_plan(source *src, bool training, int64_t size)
     moru_status status = batch_make(&b, src, size, training);
     if (status == MORU_OK) {
         moru_program_describe(b.program, &info);
-        printf("%s, batch %" PRId64 ": %" PRId64 " bytes planned, %d calls, %.4g GFlop\n",
-               training ? "training step" : "inference", size, info.arena_bytes, (int)info.calls, info.flops * 1e-9);
+        printf("%s, batch %" PRId64 ": %" PRId64 " bytes planned, %.3f of the largest set alive, %d calls, %.4g GFlop\n",
+               training ? "training step" : "inference", size, info.arena_bytes,
+               info.lower_bound > 0 ? (double)info.arena_bytes / (double)info.lower_bound : 1, (int)info.calls,
+               info.flops * 1e-9);
     }
     batch_free(&b);
     return status;
