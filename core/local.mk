@@ -14,6 +14,7 @@ core_sources = \
 	core/leaf.h \
 	core/number.c \
 	core/number.h \
+	core/pass_commute.c \
 	core/pass_fold.c \
 	core/pass_fuse.c \
 	core/pass_lower.c \

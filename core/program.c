@@ -68,8 +68,10 @@ static moru_status run_passes(moru_compilation *c)
         MORU_TRY(moru_pass_share(c));
     if (!(without & MORU_PASS_FOLD))
         MORU_TRY(moru_pass_fold(c));
-    if (!(without & MORU_PASS_FUSE))
+    if (!(without & MORU_PASS_FUSE)) {
+        MORU_TRY(moru_pass_commute(c));
         MORU_TRY(moru_pass_fuse(c));
+    }
     MORU_TRY(own_results(c, c->outputs, c->n_outputs));
     MORU_TRY(own_results(c, c->update_values, c->n_updates));
     MORU_TRY(moru_pass_order(c));

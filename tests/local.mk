@@ -33,6 +33,7 @@ unit_tests = \
     tests/test_ops_shapes \
     tests/test_ops_shapes2 \
     tests/test_ops_values \
+    tests/test_fusion \
     tests/test_program \
     tests/test_random_graphs \
     tests/test_schedules \

@@ -93,11 +93,13 @@ static int run(const command *c, int argc, char **argv)
 
 /* GNU's OpenMP lets threads spin while they wait for each other, which on a processor shared with other programs makes
  * steps many times slower: one spins while the one it waits for is off the processor. A short spin loses nothing.
- * It reads the variable when it is loaded, so the command begins anew with it. */
+ * It reads the variable when it is loaded, so the command begins anew with it; not where threads are bound to
+ * processors, as it would inherit the one that this thread is bound to already. */
 static void limit_spinning(char **argv)
 {
 #ifdef _OPENMP
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || setenv("GOMP_SPINCOUNT", "10000", 1) != 0)
+    if (getenv("OMP_WAIT_POLICY") || getenv("OMP_PROC_BIND") || getenv("GOMP_CPU_AFFINITY") || getenv("GOMP_SPINCOUNT")
+        || setenv("GOMP_SPINCOUNT", "10000", 1) != 0)
         return;
     execv("/proc/self/exe", argv); /* where there is no such file, it spins as it did */
 #else
