@@ -33,6 +33,7 @@ moru_status moru_pass_lower(moru_compilation *c); /* copies what is needed, with
 moru_status moru_pass_fold(moru_compilation *c);  /* computes what depends on constants only */
 moru_status moru_pass_share(moru_compilation *c); /* equal calls become one */
 moru_status moru_pass_commute(moru_compilation *c); /* masks and sums go before the gradient of pooling */
+moru_status moru_pass_normalize(moru_compilation *c); /* relu and residual go into batch normalization */
 moru_status moru_pass_fuse(moru_compilation *c);  /* epilogues, then chains of elementwise calls */
 moru_status moru_pass_order(moru_compilation *c); /* dead calls fall away; orders the rest for little memory */
 moru_status moru_pass_plan(moru_compilation *c);  /* in place and aliases; offsets in one arena */

@@ -18,6 +18,7 @@ core_sources = \
 	core/pass_fold.c \
 	core/pass_fuse.c \
 	core/pass_lower.c \
+	core/pass_normalize.c \
 	core/pass_order.c \
 	core/pass_plan.c \
 	core/pass_share.c \

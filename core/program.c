@@ -70,6 +70,7 @@ static moru_status run_passes(moru_compilation *c)
         MORU_TRY(moru_pass_fold(c));
     if (!(without & MORU_PASS_FUSE)) {
         MORU_TRY(moru_pass_commute(c));
+        MORU_TRY(moru_pass_normalize(c));
         MORU_TRY(moru_pass_fuse(c));
     }
     MORU_TRY(own_results(c, c->outputs, c->n_outputs));

@@ -124,28 +124,6 @@ KERNEL_INLINE void moments_strip(const int V, int64_t lanes, int64_t j, const mo
     }
 }
 
-/* Sums of dy and dy (x - mean) of each column. */
-KERNEL_INLINE void products_strip(const int V, int64_t lanes, int64_t j, const moru_real *dy, const moru_real *x,
-                                  int64_t n, int64_t stride, const moru_real *means, moru_real *sums,
-                                  moru_real *products)
-{
-    vec mean[4], sum[4], product[4];
-    for (int v = 0; v < V; v++) {
-        mean[v] = load(means + j + v * LANES, lanes);
-        sum[v] = product[v] = vec_zero();
-    }
-    for (int64_t r = 0; r < n; r++)
-        for (int v = 0; v < V; v++) {
-            vec d = load(dy + r * stride + j + v * LANES, lanes);
-            sum[v] += d;
-            product[v] += d * (load(x + r * stride + j + v * LANES, lanes) - mean[v]);
-        }
-    for (int v = 0; v < V; v++) {
-        store(sums + j + v * LANES, sum[v], lanes);
-        store(products + j + v * LANES, product[v], lanes);
-    }
-}
-
 /* Columns of a block that begins at `column`: all of a wide row, or WIDE channels. */
 static int64_t columns_of(const plan *p, const chunk *c, int64_t column)
 {
@@ -175,27 +153,6 @@ static void moments_of_block(const plan *p, int64_t k, int64_t column, const mor
     }
 }
 
-static void products_of_block(const plan *p, int64_t k, int64_t column, const moru_real *dy, const moru_real *x,
-                              const moru_real *mean, double *sums, double *products)
-{
-    chunk c = chunk_of(p, k);
-    int64_t width = c.group * p->channels, start = c.start * p->channels;
-    moru_real center[WIDE], sum[WIDE], product[WIDE];
-    int64_t columns = columns_of(p, &c, column), channels = columns / c.group;
-    for (int64_t i = 0; i < columns; i++)
-        center[i] = mean[column + i % channels];
-    FOR_STRIPS(products_strip, columns, dy + start + column, x + start + column, c.n, width, center, sum, product);
-    for (int64_t i = 0; i < channels; i++) {
-        double s = 0, t = 0;
-        for (int64_t g = 0; g < c.group; g++) {
-            s += sum[g * channels + i];
-            t += product[g * channels + i];
-        }
-        sums[column + i] = s;
-        products[column + i] = t;
-    }
-}
-
 /* The same of a run of n numbers of one channel, lane by lane. */
 static void moments_of_run(const moru_real *x, int64_t n, double *mean, double *square)
 {
@@ -211,20 +168,6 @@ static void moments_of_run(const moru_real *x, int64_t n, double *mean, double *
     double total = vec_fold_sum(rest)[0];
     *mean = center + total / (double)n;
     *square = vec_fold_sum(squares)[0] - total * total / (double)n;
-}
-
-static void products_of_run(const moru_real *dy, const moru_real *x, int64_t n, moru_real mean, double *sum,
-                            double *product)
-{
-    vec sums = vec_zero(), products = vec_zero();
-    for (int64_t i = 0; i < n; i += LANES) {
-        int64_t lanes = n - i < LANES ? n - i : LANES;
-        vec d = load(dy + i, lanes);
-        sums += d;
-        products += d * (load(x + i, lanes) - mean);
-    }
-    *sum = vec_fold_sum(sums)[0];
-    *product = vec_fold_sum(products)[0];
 }
 
 /* Where chunk k of channel c begins when the channels come before `inner`. */
@@ -264,9 +207,11 @@ static void statistics(const plan *p, const moru_real *x, moru_real *mean, moru_
 }
 
 /* y = (x - mean) scale + shift, dx = (dy - b - (x - mean) c) a: what a column needs. */
-typedef struct coefficients { moru_real mean[WIDE], a[WIDE], b[WIDE], c[WIDE]; } coefficients;
+typedef struct coefficients { moru_real mean[WIDE], a[WIDE], b[WIDE], c[WIDE], beta[WIDE]; } coefficients;
 typedef struct parameters {
     const moru_real *gamma, *beta, *mean, *variance, *dgamma, *dbeta;
+    const moru_real *residual; /* added to y */
+    bool relu;                 /* of y; in a gradient dy counts where y is positive */
     double epsilon, count;
 } parameters;
 
@@ -289,10 +234,23 @@ static void grad_coefficients(const parameters *q, int64_t channel, int64_t i, c
     k->a[i] = inverse * (q->gamma ? q->gamma[channel] : R(1));
     k->b[i] = q->dbeta[channel] / (moru_real)q->count;
     k->c[i] = inverse * (q->dgamma[channel] / (moru_real)q->count);
+    k->beta[i] = q->beta ? q->beta[channel] : R(0);
 }
 
-KERNEL_INLINE void apply_strip(const int V, int64_t lanes, int64_t j, const moru_real *x, int64_t n, int64_t stride,
-                               const coefficients *k, moru_real *y)
+/* One place, so that a gradient's mask is that of y to the last bit */
+KERNEL_INLINE vec normalized(vec x, vec mean, vec a, vec b)
+{
+    return (x - mean) * a + b;
+}
+
+KERNEL_INLINE vec masked(vec d, vec y)
+{
+    return vec_where(y > R(0), d);
+}
+
+/* residual: NULL, or as y */
+KERNEL_INLINE void apply_rows(const int V, int64_t lanes, int64_t j, const moru_real *x, const moru_real *residual,
+                              const bool relu, int64_t n, int64_t stride, const coefficients *k, moru_real *out)
 {
     vec mean[4], a[4], b[4];
     for (int v = 0; v < V; v++) {
@@ -303,26 +261,155 @@ KERNEL_INLINE void apply_strip(const int V, int64_t lanes, int64_t j, const moru
     for (int64_t r = 0; r < n; r++)
         for (int v = 0; v < V; v++) {
             int64_t at = r * stride + j + v * LANES;
-            store(y + at, (load(x + at, lanes) - mean[v]) * a[v] + b[v], lanes);
+            vec y = normalized(load(x + at, lanes), mean[v], a[v], b[v]);
+            if (residual)
+                y += load(residual + at, lanes);
+            if (relu)
+                y = vec_where(~(y <= R(0)), y);
+            store(out + at, y, lanes);
         }
 }
 
-KERNEL_INLINE void grad_strip(const int V, int64_t lanes, int64_t j, const moru_real *dy, const moru_real *x, int64_t n,
-                              int64_t stride, const coefficients *k, moru_real *dx)
+KERNEL_INLINE void apply_strip(const int V, int64_t lanes, int64_t j, const moru_real *x, const moru_real *residual,
+                               bool relu, int64_t n, int64_t stride, const coefficients *k, moru_real *y)
 {
-    vec mean[4], a[4], b[4], c[4];
+    if (residual && relu)
+        apply_rows(V, lanes, j, x, residual, true, n, stride, k, y);
+    else if (residual)
+        apply_rows(V, lanes, j, x, residual, false, n, stride, k, y);
+    else if (relu)
+        apply_rows(V, lanes, j, x, NULL, true, n, stride, k, y);
+    else
+        apply_rows(V, lanes, j, x, NULL, false, n, stride, k, y);
+}
+
+KERNEL_INLINE void grad_rows(const int V, int64_t lanes, int64_t j, const moru_real *dy, const moru_real *x,
+                             const bool relu, int64_t n, int64_t stride, const coefficients *k, moru_real *dx)
+{
+    vec mean[4], a[4], b[4], c[4], beta[4];
     for (int v = 0; v < V; v++) {
         mean[v] = vec_load(k->mean + j + v * LANES);
         a[v] = vec_load(k->a + j + v * LANES);
         b[v] = vec_load(k->b + j + v * LANES);
         c[v] = vec_load(k->c + j + v * LANES);
+        beta[v] = vec_load(k->beta + j + v * LANES);
     }
     for (int64_t r = 0; r < n; r++)
         for (int v = 0; v < V; v++) {
             int64_t at = r * stride + j + v * LANES;
-            vec d = load(dy + at, lanes) - b[v] - (load(x + at, lanes) - mean[v]) * c[v];
+            vec in = load(x + at, lanes), d = load(dy + at, lanes);
+            if (relu)
+                d = masked(d, normalized(in, mean[v], a[v], beta[v]));
+            d = d - b[v] - (in - mean[v]) * c[v];
             store(dx + at, d * a[v], lanes);
         }
+}
+
+KERNEL_INLINE void grad_strip(const int V, int64_t lanes, int64_t j, const moru_real *dy, const moru_real *x, bool relu,
+                              int64_t n, int64_t stride, const coefficients *k, moru_real *dx)
+{
+    if (relu)
+        grad_rows(V, lanes, j, dy, x, true, n, stride, k, dx);
+    else
+        grad_rows(V, lanes, j, dy, x, false, n, stride, k, dx);
+}
+
+/* Sums of dy and dy (x - mean) of each column. */
+KERNEL_INLINE void products_rows(const int V, int64_t lanes, int64_t j, const moru_real *dy, const moru_real *x,
+                                 const bool relu, int64_t n, int64_t stride, const coefficients *k, moru_real *sums,
+                                 moru_real *products)
+{
+    vec mean[4], a[4], beta[4], sum[4], product[4];
+    for (int v = 0; v < V; v++) {
+        mean[v] = vec_load(k->mean + j + v * LANES);
+        a[v] = vec_load(k->a + j + v * LANES);
+        beta[v] = vec_load(k->beta + j + v * LANES);
+        sum[v] = product[v] = vec_zero();
+    }
+    for (int64_t r = 0; r < n; r++)
+        for (int v = 0; v < V; v++) {
+            int64_t at = r * stride + j + v * LANES;
+            vec in = load(x + at, lanes), d = load(dy + at, lanes);
+            if (relu)
+                d = masked(d, normalized(in, mean[v], a[v], beta[v]));
+            sum[v] += d;
+            product[v] += d * (in - mean[v]);
+        }
+    for (int v = 0; v < V; v++) {
+        store(sums + j + v * LANES, sum[v], lanes);
+        store(products + j + v * LANES, product[v], lanes);
+    }
+}
+
+KERNEL_INLINE void products_strip(const int V, int64_t lanes, int64_t j, const moru_real *dy, const moru_real *x,
+                                  bool relu, int64_t n, int64_t stride, const coefficients *k, moru_real *sums,
+                                  moru_real *products)
+{
+    if (relu)
+        products_rows(V, lanes, j, dy, x, true, n, stride, k, sums, products);
+    else
+        products_rows(V, lanes, j, dy, x, false, n, stride, k, sums, products);
+}
+
+static void spread(coefficients *k, int64_t channels, int64_t columns)
+{
+    for (int64_t i = channels; i < columns; i++) {
+        k->mean[i] = k->mean[i - channels];
+        k->a[i] = k->a[i - channels];
+        k->b[i] = k->b[i - channels];
+        k->c[i] = k->c[i - channels];
+        k->beta[i] = k->beta[i - channels];
+    }
+}
+
+/* What the mask of a gradient needs: of y = (x - mean) a + beta */
+static void mask_coefficients(const parameters *q, int64_t channel, int64_t i, coefficients *k)
+{
+    apply_coefficients(q, channel, i, k);
+    k->beta[i] = k->b[i];
+}
+
+static void products_of_block(const plan *p, const parameters *q, int64_t k, int64_t column, const moru_real *dy,
+                              const moru_real *x, double *sums, double *products)
+{
+    chunk c = chunk_of(p, k);
+    coefficients f;
+    int64_t width = c.group * p->channels, start = c.start * p->channels + column;
+    moru_real sum[WIDE], product[WIDE];
+    int64_t columns = columns_of(p, &c, column), channels = columns / c.group;
+    memset(&f, 0, sizeof f);
+    for (int64_t i = 0; i < channels; i++)
+        mask_coefficients(q, column + i, i, &f);
+    spread(&f, channels, columns);
+    FOR_STRIPS(products_strip, columns, dy + start, x + start, q->relu, c.n, width, &f, sum, product);
+    for (int64_t i = 0; i < channels; i++) {
+        double s = 0, t = 0;
+        for (int64_t g = 0; g < c.group; g++) {
+            s += sum[g * channels + i];
+            t += product[g * channels + i];
+        }
+        sums[column + i] = s;
+        products[column + i] = t;
+    }
+}
+
+/* The same of a run of n numbers of one channel, lane by lane. */
+static void products_of_run(const parameters *q, int64_t channel, const moru_real *dy, const moru_real *x, int64_t n,
+                            double *sum, double *product)
+{
+    coefficients f;
+    mask_coefficients(q, channel, 0, &f);
+    vec sums = vec_zero(), products = vec_zero(), mean = vec_set(f.mean[0]), a = vec_set(f.a[0]), b = vec_set(f.b[0]);
+    for (int64_t i = 0; i < n; i += LANES) {
+        int64_t lanes = n - i < LANES ? n - i : LANES;
+        vec d = load(dy + i, lanes), in = load(x + i, lanes);
+        if (q->relu)
+            d = masked(d, normalized(in, mean, a, b));
+        sums += d;
+        products += d * (in - mean);
+    }
+    *sum = vec_fold_sum(sums)[0];
+    *product = vec_fold_sum(products)[0];
 }
 
 /* One pass over a block: y from x, or (dy given) dx from dy and x. */
@@ -336,16 +423,12 @@ static void map_block(const plan *p, const parameters *q, int64_t k, int64_t col
     memset(&f, 0, sizeof f);
     for (int64_t i = 0; i < channels; i++)
         (dy ? grad_coefficients : apply_coefficients)(q, column + i, i, &f);
-    for (int64_t i = channels; i < columns; i++) {
-        f.mean[i] = f.mean[i - channels];
-        f.a[i] = f.a[i - channels];
-        f.b[i] = f.b[i - channels];
-        f.c[i] = f.c[i - channels];
-    }
+    spread(&f, channels, columns);
     if (dy)
-        FOR_STRIPS(grad_strip, columns, dy + at, x + at, c.n, width, &f, out + at);
+        FOR_STRIPS(grad_strip, columns, dy + at, x + at, q->relu, c.n, width, &f, out + at);
     else
-        FOR_STRIPS(apply_strip, columns, x + at, c.n, width, &f, out + at);
+        FOR_STRIPS(apply_strip, columns, x + at, q->residual ? q->residual + at : NULL, q->relu, c.n, width, &f,
+                   out + at);
 }
 
 /* The same for a run of one channel, taken as rows of one vector. */
@@ -360,14 +443,16 @@ static void map_run(const plan *p, const parameters *q, int64_t k, int64_t chann
     vec_store(f.a, vec_set(f.a[0]));
     vec_store(f.b, vec_set(f.b[0]));
     vec_store(f.c, vec_set(f.c[0]));
+    vec_store(f.beta, vec_set(f.beta[0]));
     if (dy) {
-        grad_strip(1, LANES, 0, dy + start, x + start, whole, LANES, &f, out + start);
+        grad_strip(1, LANES, 0, dy + start, x + start, q->relu, whole, LANES, &f, out + start);
         if (n % LANES)
-            grad_strip(1, n % LANES, 0, dy + rest, x + rest, 1, LANES, &f, out + rest);
+            grad_strip(1, n % LANES, 0, dy + rest, x + rest, q->relu, 1, LANES, &f, out + rest);
     } else {
-        apply_strip(1, LANES, 0, x + start, whole, LANES, &f, out + start);
+        const moru_real *added = q->residual;
+        apply_strip(1, LANES, 0, x + start, added ? added + start : NULL, q->relu, whole, LANES, &f, out + start);
         if (n % LANES)
-            apply_strip(1, n % LANES, 0, x + rest, 1, LANES, &f, out + rest);
+            apply_strip(1, n % LANES, 0, x + rest, added ? added + rest : NULL, q->relu, 1, LANES, &f, out + rest);
     }
 }
 
@@ -385,34 +470,32 @@ static void map(const plan *p, const parameters *q, const moru_real *dy, const m
     }
 }
 
-void MORU_KERNEL(batch_norm_apply)(const moru_real *x, const moru_real *gamma, const moru_real *beta,
-                                   const moru_real *mean, const moru_real *variance, int64_t rows, int64_t channels,
-                                   int64_t inner, double epsilon, moru_real *y, int threads)
+void MORU_KERNEL(batch_norm_apply)(const moru_real *x, const moru_real *residual, const moru_real *gamma,
+                                   const moru_real *beta, const moru_real *mean, const moru_real *variance, int64_t rows,
+                                   int64_t channels, int64_t inner, double epsilon, bool relu, moru_real *y, int threads)
 {
     plan p = plan_of(rows, channels, inner);
-    parameters q = {gamma, beta, mean, variance, NULL, NULL, epsilon, 0};
+    parameters q = {.gamma = gamma, .beta = beta, .mean = mean, .variance = variance, .residual = residual,
+                    .relu = relu, .epsilon = epsilon};
     map(&p, &q, NULL, x, y, kernel_threads(rows * channels * inner, threads));
 }
 
-void MORU_KERNEL(batch_norm)(const moru_real *x, const moru_real *gamma, const moru_real *beta, int64_t rows,
-                             int64_t channels, int64_t inner, double epsilon, moru_real *y, moru_real *mean,
-                             moru_real *variance, void *workspace, int threads)
+void MORU_KERNEL(batch_norm_moments)(const moru_real *x, int64_t rows, int64_t channels, int64_t inner, moru_real *mean,
+                                     moru_real *variance, void *workspace, int threads)
 {
     plan p = plan_of(rows, channels, inner);
-    threads = kernel_threads(rows * channels * inner, threads);
-    statistics(&p, x, mean, variance, workspace, threads);
-    parameters q = {gamma, beta, mean, variance, NULL, NULL, epsilon, 0};
-    map(&p, &q, NULL, x, y, threads);
+    statistics(&p, x, mean, variance, workspace, kernel_threads(rows * channels * inner, threads));
 }
 
 /* dbeta = sum(dy), dgamma = sum(dy xhat), dx = gamma/deviation (dy - dbeta/N - xhat dgamma/N) */
 void MORU_KERNEL(batch_norm_grad)(const moru_real *dy, const moru_real *x, const moru_real *gamma,
-                                  const moru_real *mean, const moru_real *variance, int64_t rows, int64_t channels,
-                                  int64_t inner, double epsilon, moru_real *dx, moru_real *dgamma, moru_real *dbeta,
-                                  void *workspace, int threads)
+                                  const moru_real *beta, const moru_real *mean, const moru_real *variance, int64_t rows,
+                                  int64_t channels, int64_t inner, double epsilon, bool relu, moru_real *dx,
+                                  moru_real *dgamma, moru_real *dbeta, void *workspace, int threads)
 {
     plan p = plan_of(rows, channels, inner);
-    parameters q = {gamma, NULL, mean, variance, dgamma, dbeta, epsilon, (double)rows * (double)inner};
+    parameters q = {.gamma = gamma, .beta = beta, .mean = mean, .variance = variance, .dgamma = dgamma, .dbeta = dbeta,
+                    .relu = relu, .epsilon = epsilon, .count = (double)rows * (double)inner};
     int64_t chunks = all_chunks(&p);
     double *sums = workspace, *products = sums + chunks * channels;
     threads = kernel_threads(rows * channels * inner, threads);
@@ -420,9 +503,9 @@ void MORU_KERNEL(batch_norm_grad)(const moru_real *dy, const moru_real *x, const
     for (int64_t job = 0; job < chunks * p.blocks; job++) {
         int64_t k = job / p.blocks, b = job % p.blocks, at = k * channels, start = run_start(&p, k, b);
         if (inner == 1)
-            products_of_block(&p, k, b * WIDE, dy, x, mean, sums + at, products + at);
+            products_of_block(&p, &q, k, b * WIDE, dy, x, sums + at, products + at);
         else
-            products_of_run(dy + start, x + start, chunk_count(&p, k), mean[b], &sums[at + b], &products[at + b]);
+            products_of_run(&q, b, dy + start, x + start, chunk_count(&p, k), &sums[at + b], &products[at + b]);
     }
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t c = 0; c < channels; c++) {

@@ -36,7 +36,7 @@
     K(max_pool2d) K(max_pool2d_grad) K(max_pool2d_pick) K(avg_pool2d) K(avg_pool2d_grad) \
     K(reduce_workspace) K(reduce) K(arg_reduce) \
     K(softmax) K(softmax_grad) K(sparse_cross_entropy) K(sparse_cross_entropy_grad) \
-    K(batch_norm_workspace) K(batch_norm) K(batch_norm_apply) K(batch_norm_grad) \
+    K(batch_norm_workspace) K(batch_norm_moments) K(batch_norm_apply) K(batch_norm_grad) \
     K(layer_norm) K(layer_norm_grad_workspace) K(layer_norm_grad) \
     K(attention_workspace) K(attention) K(attention_grad_workspace) K(attention_grad) \
     K(copy_strided) K(dropout) K(random_uniform) K(random_normal) K(gather_rows) K(scatter_rows) \

@@ -130,18 +130,20 @@ typedef struct moru_kernels {
     void (*sparse_cross_entropy_grad)(const moru_real *dloss, const moru_real *z, const int32_t *labels, int64_t rows,
                                       int64_t classes, moru_real *dz, int threads);
 
-    /* batch statistics of x[rows,channels,inner] over rows and inner: mean and biased variance (two passes or Welford) */
+    /* batch statistics of x[rows,channels,inner] over rows and inner: mean and biased variance, joined from chunks */
     size_t (*batch_norm_workspace)(int64_t rows, int64_t channels, int64_t inner, int threads);
-    void (*batch_norm)(const moru_real *x, const moru_real *gamma, const moru_real *beta, int64_t rows, int64_t channels,
-                       int64_t inner, double epsilon, moru_real *y, moru_real *mean, moru_real *variance, void *workspace, int threads);
-    /* y = (x - mean)/sqrt(variance + epsilon) gamma + beta; gamma, beta may be NULL */
-    void (*batch_norm_apply)(const moru_real *x, const moru_real *gamma, const moru_real *beta, const moru_real *mean,
-                             const moru_real *variance, int64_t rows, int64_t channels, int64_t inner, double epsilon,
-                             moru_real *y, int threads);
-    /* through y only (not through the returned mean and variance); dgamma, dbeta always written */
-    void (*batch_norm_grad)(const moru_real *dy, const moru_real *x, const moru_real *gamma, const moru_real *mean,
-                            const moru_real *variance, int64_t rows, int64_t channels, int64_t inner, double epsilon,
-                            moru_real *dx, moru_real *dgamma, moru_real *dbeta, void *workspace, int threads);
+    void (*batch_norm_moments)(const moru_real *x, int64_t rows, int64_t channels, int64_t inner, moru_real *mean,
+                               moru_real *variance, void *workspace, int threads);
+    /* y = (x - mean)/sqrt(variance + epsilon) gamma + beta + residual, or its relu; gamma, beta, residual may be NULL */
+    void (*batch_norm_apply)(const moru_real *x, const moru_real *residual, const moru_real *gamma, const moru_real *beta,
+                             const moru_real *mean, const moru_real *variance, int64_t rows, int64_t channels,
+                             int64_t inner, double epsilon, bool relu, moru_real *y, int threads);
+    /* through y only (not through mean and variance as inputs); relu: y is relu(x ... + beta), to be told by beta, which
+     * doesn't count otherwise; dgamma, dbeta always written */
+    void (*batch_norm_grad)(const moru_real *dy, const moru_real *x, const moru_real *gamma, const moru_real *beta,
+                            const moru_real *mean, const moru_real *variance, int64_t rows, int64_t channels,
+                            int64_t inner, double epsilon, bool relu, moru_real *dx, moru_real *dgamma, moru_real *dbeta,
+                            void *workspace, int threads);
 
     /* y = (x - mean) rstd gamma + beta by row of x[rows,width], rstd = 1/sqrt(variance + epsilon); gamma and beta of
      * width numbers may be NULL */

@@ -45,7 +45,8 @@ moru_node *moru_batch_norm_spread(moru_node *value, const moru_node *x, int64_t 
 void moru_batch_norm_print(const void *attrs_, char *text, size_t size)
 {
     const moru_batch_norm_attrs *attrs = attrs_;
-    snprintf(text, size, "axis=%" PRId64 " epsilon=%g", attrs->axis, attrs->epsilon);
+    snprintf(text, size, "axis=%" PRId64 " epsilon=%g%s%s", attrs->axis, attrs->epsilon,
+             attrs->has_residual ? " +residual" : "", attrs->relu ? " relu" : "");
 }
 
 /* gamma and beta among the inputs, those absent NULL. */
@@ -71,14 +72,21 @@ static moru_status infer_batch_norm(const moru_infer *in, moru_shape *shapes, mo
     return MORU_OK;
 }
 
+/* Mean and variance of x in other ops; returns x - mean. */
+static moru_node *expand_moments(moru_node *x, int64_t axis, moru_node *moments[2])
+{
+    int axes[MORU_MAX_RANK], n = moru_batch_norm_axes(x, axis, axes);
+    moments[0] = moru_mean(x, axes, n, false);
+    moru_node *centered = moru_sub(x, moru_batch_norm_spread(moments[0], x, axis));
+    moments[1] = moru_mean(moru_square(centered), axes, n, false);
+    return centered;
+}
+
 /* The formula in other ops, for a gradient that comes through mean and variance too. */
 static void vjp_through_statistics(const moru_vjp *v, const moru_batch_norm_attrs *attrs)
 {
     moru_node *x = v->inputs[0], *ys[3];
-    int axes[MORU_MAX_RANK], n = moru_batch_norm_axes(x, attrs->axis, axes);
-    ys[1] = moru_mean(x, axes, n, false);
-    moru_node *centered = moru_sub(x, moru_batch_norm_spread(ys[1], x, attrs->axis));
-    ys[2] = moru_mean(moru_square(centered), axes, n, false);
+    moru_node *centered = expand_moments(x, attrs->axis, ys + 1);
     moru_node *scale = moru_rsqrt(moru_add_scalar(ys[2], attrs->epsilon));
     if (attrs->has_gamma)
         scale = moru_mul(scale, v->inputs[1]);
@@ -116,9 +124,11 @@ static moru_status run_batch_norm(const moru_run *run)
 {
     const moru_batch_norm_attrs *attrs = run->attrs;
     moru_around x = moru_around_axis(&run->in[0]->shape, (int)attrs->axis);
-    run->kernels->batch_norm(run->in[0]->data, gamma_of(run, attrs), beta_of(run, attrs), x.outer, x.size, x.inner,
-                             attrs->epsilon, run->out[0]->data, run->out[1]->data, run->out[2]->data, run->workspace,
-                             run->threads);
+    moru_real *mean = run->out[1]->data, *variance = run->out[2]->data;
+    run->kernels->batch_norm_moments(run->in[0]->data, x.outer, x.size, x.inner, mean, variance, run->workspace,
+                                     run->threads);
+    run->kernels->batch_norm_apply(run->in[0]->data, NULL, gamma_of(run, attrs), beta_of(run, attrs), mean, variance,
+                                   x.outer, x.size, x.inner, attrs->epsilon, false, run->out[0]->data, run->threads);
     return MORU_OK;
 }
 
@@ -129,12 +139,56 @@ const moru_op_def moru_op_batch_norm = {
     .print = moru_batch_norm_print,
 };
 
-/* ---- with given statistics: x, [gamma], [beta], mean, variance ---- */
+/* ---- its statistics alone: x ---- */
 
-static moru_status infer_inference(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes)
+static moru_status infer_moments(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes)
 {
     int64_t channels;
     MORU_TRY(moru_batch_norm_check(in, 0, 1, &channels));
+    shapes[0] = shapes[1] = MORU_SHAPE(channels);
+    dtypes[0] = dtypes[1] = MORU_REAL;
+    return MORU_OK;
+}
+
+static void vjp_moments(const moru_vjp *v)
+{
+    moru_node *ys[2];
+    expand_moments(v->inputs[0], ((const moru_batch_norm_attrs *)v->attrs)->axis, ys);
+    moru_vjp_through(v, ys);
+}
+
+static moru_status run_moments(const moru_run *run)
+{
+    const moru_batch_norm_attrs *attrs = run->attrs;
+    moru_around x = moru_around_axis(&run->in[0]->shape, (int)attrs->axis);
+    run->kernels->batch_norm_moments(run->in[0]->data, x.outer, x.size, x.inner, run->out[0]->data, run->out[1]->data,
+                                     run->workspace, run->threads);
+    return MORU_OK;
+}
+
+const moru_op_def moru_op_batch_norm_moments = {
+    .name = "batch_norm_moments", .formula = "mean and variance of x, each by channel", .min_inputs = 1,
+    .max_inputs = 1, .n_outputs = 2, .attr_size = sizeof(moru_batch_norm_attrs), .infer = infer_moments,
+    .vjp = vjp_moments, .workspace = workspace_batch_norm, .run = run_moments, .print = moru_batch_norm_print,
+};
+
+/* ---- with given statistics: x, [gamma], [beta], mean, variance, [residual] ---- */
+
+static moru_status infer_inference(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes)
+{
+    const moru_batch_norm_attrs *attrs = in->attrs;
+    int64_t channels;
+    int wanted = 3 + (int)(attrs->has_gamma + attrs->has_beta + attrs->has_residual);
+    if (in->n_inputs != wanted)
+        return moru_op_error(MORU_ERR_ARGUMENT, "%d inputs do not match the attributes, which speak of %d",
+                             in->n_inputs, wanted);
+    moru_infer without = *in;
+    without.n_inputs -= (int)attrs->has_residual;
+    MORU_TRY(moru_infer_all_real(in));
+    MORU_TRY(moru_batch_norm_check(&without, 0, 1, &channels));
+    if (attrs->has_residual && !moru_rule_same(&in->shapes[wanted - 1], &in->shapes[0]))
+        return moru_op_error(MORU_ERR_SHAPE, "%s can't be added to the normalized %s",
+                             MORU_TEXT(&in->shapes[wanted - 1]), MORU_TEXT(&in->shapes[0]));
     shapes[0] = in->shapes[0];
     dtypes[0] = MORU_REAL;
     return MORU_OK;
@@ -143,7 +197,8 @@ static moru_status infer_inference(const moru_infer *in, moru_shape *shapes, mor
 static void vjp_inference(const moru_vjp *v)
 {
     const moru_batch_norm_attrs *attrs = v->attrs;
-    moru_node *x = v->inputs[0], *mean = v->inputs[v->n_inputs - 2], *variance = v->inputs[v->n_inputs - 1];
+    int statistics = 1 + (int)(attrs->has_gamma + attrs->has_beta);
+    moru_node *x = v->inputs[0], *mean = v->inputs[statistics], *variance = v->inputs[statistics + 1];
     moru_node *scale = moru_rsqrt(moru_add_scalar(variance, attrs->epsilon));
     if (attrs->has_gamma)
         scale = moru_mul(scale, v->inputs[1]);
@@ -151,6 +206,10 @@ static void vjp_inference(const moru_vjp *v)
     moru_node *y = moru_mul(centered, moru_batch_norm_spread(scale, x, attrs->axis));
     if (attrs->has_beta)
         y = moru_add(y, moru_batch_norm_spread(v->inputs[1 + attrs->has_gamma], x, attrs->axis));
+    if (attrs->has_residual)
+        y = moru_add(y, v->inputs[statistics + 2]);
+    if (attrs->relu)
+        y = moru_relu(y);
     moru_vjp_through(v, &y);
 }
 
@@ -158,17 +217,19 @@ static moru_status run_inference(const moru_run *run)
 {
     const moru_batch_norm_attrs *attrs = run->attrs;
     moru_around x = moru_around_axis(&run->in[0]->shape, (int)attrs->axis);
-    const moru_view *mean = run->in[run->n_inputs - 2], *variance = run->in[run->n_inputs - 1];
-    run->kernels->batch_norm_apply(run->in[0]->data, gamma_of(run, attrs), beta_of(run, attrs), mean->data,
-                                   variance->data, x.outer, x.size, x.inner, attrs->epsilon, run->out[0]->data,
+    const moru_view *const *statistics = run->in + 1 + attrs->has_gamma + attrs->has_beta;
+    run->kernels->batch_norm_apply(run->in[0]->data, attrs->has_residual ? statistics[2]->data : NULL,
+                                   gamma_of(run, attrs), beta_of(run, attrs), statistics[0]->data, statistics[1]->data,
+                                   x.outer, x.size, x.inner, attrs->epsilon, attrs->relu, run->out[0]->data,
                                    run->threads);
     return MORU_OK;
 }
 
+/* y may lie over any operand of its size: each part of y is written after what it is made from was read. */
 const moru_op_def moru_op_batch_norm_inference = {
     .name = "batch_norm_inference",
     .formula = "y = (x - mean)/sqrt(variance + epsilon) gamma + beta with given mean and variance", .min_inputs = 3,
-    .max_inputs = 5, .n_outputs = 1, .attr_size = sizeof(moru_batch_norm_attrs), .in_place = 1,
+    .max_inputs = 6, .n_outputs = 1, .attr_size = sizeof(moru_batch_norm_attrs), .in_place = 0x3f,
     .infer = infer_inference, .vjp = vjp_inference, .run = run_inference, .print = moru_batch_norm_print,
 };
 

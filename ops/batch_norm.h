@@ -9,6 +9,8 @@ typedef struct moru_batch_norm_attrs {
     int64_t axis; /* of the channels, from the front */
     int64_t has_gamma, has_beta;
     double epsilon;
+    int64_t relu;         /* set by compiling: y = relu(y) */
+    int64_t has_residual; /* set by compiling, with given statistics: the last input is added to y before */
 } moru_batch_norm_attrs;
 
 /* Checks input x and the [channels] inputs first..n_inputs-1; *channels may be open. */

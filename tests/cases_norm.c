@@ -1,6 +1,7 @@
 /* Gradient check of normalization and random ops; optimizer steps, which refuse. */
 #include <string.h>
 
+#include "ops/batch_norm.h"
 #include "tests/gradcheck.h"
 
 #define BUILD(op) static moru_node *build_##op(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
@@ -30,6 +31,35 @@ BUILD(inference)
     moru_node *gamma = c->n[1] ? x[1] : NULL, *beta = c->n[2] ? x[1 + c->n[1]] : NULL;
     int64_t at = 1 + c->n[1] + c->n[2];
     return moru_batch_norm_inference(x[0], gamma, beta, x[at], x[at + 1], (int)c->n[0], c->p[0]);
+}
+
+static moru_batch_norm_attrs attrs_of(const gradcheck_case *c)
+{
+    return (moru_batch_norm_attrs){.axis = c->n[0], .has_gamma = c->n[1], .has_beta = c->n[2], .epsilon = c->p[0],
+                                   .relu = 1, .has_residual = c->n[3]};
+}
+
+/* What only compiling makes; n: axis, gamma, beta, residual; x in the op's order */
+BUILD(tail)
+{
+    moru_batch_norm_attrs attrs = attrs_of(c);
+    return moru_apply_named(graph, "batch_norm_inference", x, (int)(3 + c->n[1] + c->n[2] + c->n[3]), &attrs);
+}
+
+/* x: dy, x, mean, variance, [gamma], [beta] */
+BUILD(masked_grad)
+{
+    moru_batch_norm_attrs attrs = attrs_of(c);
+    moru_node *dx = moru_apply_named(graph, "batch_norm_grad", x, (int)(4 + c->n[1] + c->n[2]), &attrs);
+    moru_node *sums = moru_add(moru_node_output(dx, 1), moru_square(moru_node_output(dx, 2)));
+    return moru_mul(dx, moru_sum_all(sums));
+}
+
+BUILD(moments)
+{
+    moru_batch_norm_attrs attrs = attrs_of(c);
+    moru_node *mean = moru_apply_named(graph, "batch_norm_moments", x, 1, &attrs);
+    return moru_mul(mean, moru_node_output(mean, 1));
 }
 
 /* p[0]: rate */
@@ -64,6 +94,9 @@ BUILD(step)
     {.name = name_, .build = build_batch_norm, .n = {axis, gamma, beta, outputs}, .p = {1e-2}, .in = {__VA_ARGS__}}
 #define INFERENCE(name_, axis, gamma, beta, ...) \
     {.name = name_, .build = build_inference, .n = {axis, gamma, beta}, .p = {1e-2}, .in = {__VA_ARGS__}}
+#define MADE(name_, build_, axis, gamma, beta, residual, ...) \
+    {.name = name_, .build = build_, .n = {axis, gamma, beta, residual}, .p = {1e-2}, .in = {__VA_ARGS__}}
+#define SQUARES GC_REAL(0.2, 2, 3)
 #define REFUSES(op, first, second) \
     {.name = op, .build = build_step, .n = {first, second}, .no_gradient_op = op, .flags = GRADCHECK_NO_GRADIENT, \
      .in = {R(3), R(3), R(3), R(3), R(3)}}
@@ -85,6 +118,13 @@ const gradcheck_case gradcheck_cases_norm[] = {
     INFERENCE("batch_norm_inference/channels first", 1, 1, 0, R(2, 3, 2), R(3), R(3), GC_REAL(0.2, 2, 3)),
     INFERENCE("batch_norm_inference/plain", -1, 0, 0, R(4, 3), R(3), GC_REAL(0.2, 2, 3)),
     INFERENCE("batch_norm_inference/empty batch", -1, 0, 1, R(0, 3), R(3), R(3), GC_REAL(0.2, 2, 3)),
+    MADE("batch_norm_inference/relu", build_tail, 1, 1, 1, 0, R(4, 3), R(3), R(3), R(3), SQUARES),
+    MADE("batch_norm_inference/residual", build_tail, 1, 1, 1, 1, R(4, 3), R(3), R(3), R(3), SQUARES, R(4, 3)),
+    MADE("batch_norm_inference/plain residual", build_tail, 1, 0, 0, 1, R(2, 3, 3), R(3), SQUARES, R(2, 3, 3)),
+    MADE("batch_norm_grad/relu", build_masked_grad, 1, 1, 1, 0, R(4, 3), R(4, 3), R(3), SQUARES, R(3), R(3)),
+    MADE("batch_norm_grad/plain relu", build_masked_grad, 1, 0, 0, 0, R(2, 3, 3), R(2, 3, 3), R(3), SQUARES),
+    MADE("batch_norm_moments", build_moments, 1, 0, 0, 0, R(6, 3)),
+    MADE("batch_norm_moments/channels first", build_moments, 1, 0, 0, 0, R(2, 3, 4)),
 
     {.name = "dropout", .build = build_dropout, .p = {0.4}, .in = {R(5, 7)}},
     {.name = "dropout/rate 0", .build = build_dropout, .p = {0}, .in = {R(5, 2)}},

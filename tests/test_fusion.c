@@ -6,7 +6,7 @@
 
 #include <moru.h>
 
-enum { BATCH = 3, SIDE = 6, CHANNELS = 5, MOST = 8192, VALUES = 12 };
+enum { BATCH = 3, SIDE = 6, CHANNELS = 5, MOST = 8192, VALUES = 16 };
 
 /* A graph from an image to some values */
 typedef struct net {
@@ -163,12 +163,85 @@ START_TEST(other_masks_stay)
 }
 END_TEST
 
+/* ---- batch normalization ---- */
+
+typedef struct block { bool affine, residual, projected, training; int axis; } block;
+
+/* relu(batch_norm(conv(x)) [+ shortcut]) twice, as in residual networks */
+static net normalized(block b)
+{
+    net n = net_new();
+    moru_node *h = n.x, *vs[VALUES] = {n.x}, *mean = NULL, *variance = NULL;
+    int n_vs = 1;
+    for (int i = 0; i < 2; i++) {
+        moru_node *norms[2] = {NULL, h};
+        for (int k = 0; k < 1 + (b.residual && b.projected); k++) {
+            moru_node *kernel = vs[n_vs++] = variable(n.graph, "kernel", MORU_SHAPE(3, 3, CHANNELS, CHANNELS), -0.3, 0.3);
+            moru_node *gamma = NULL, *beta = NULL;
+            int64_t channels = b.axis == 3 ? CHANNELS : SIDE;
+            if (b.affine) {
+                gamma = vs[n_vs++] = variable(n.graph, "gamma", MORU_SHAPE(channels), 0.5, 1.5);
+                beta = vs[n_vs++] = variable(n.graph, "beta", MORU_SHAPE(channels), -0.2, 0.2);
+            }
+            moru_node *y = moru_conv2d_op(norms[1], kernel, &(moru_conv2d_attrs){.padding = MORU_SAME});
+            if (!b.training) {
+                mean = variable(n.graph, "mean", MORU_SHAPE(channels), -0.1, 0.1);
+                variance = variable(n.graph, "variance", MORU_SHAPE(channels), 0.5, 2);
+            }
+            norms[k] = b.training ? moru_batch_norm(y, gamma, beta, b.axis, 1e-3)
+                                  : moru_batch_norm_inference(y, gamma, beta, mean, variance, b.axis, 1e-3);
+        }
+        h = moru_relu(b.residual ? moru_add(norms[i], norms[1 - i]) : norms[0]);
+    }
+    if (b.training)
+        add_gradients(&n, h, vs, n_vs);
+    else
+        n.values[n.n++] = h;
+    return n;
+}
+
+START_TEST(relu_and_residual_join_batch_normalization)
+{
+    for (int bits = 0; bits < 32; bits++) {
+        block b = {bits & 1, bits & 2, bits & 4, bits & 8, bits & 16 ? 3 : 1};
+        net n = normalized(b);
+        moru_program *p = check(&n);
+        int all = b.residual && b.projected ? 4 : 2, gone = b.residual ? 0 : 2;
+        ck_assert_int_eq(count(p, "relu") + count(p, "add"), b.residual && b.training);
+        ck_assert_int_eq(count(p, "batch_norm_inference"), b.training ? 2 : all);
+        ck_assert_int_eq(count(p, "batch_norm_moments"), b.training ? 2 : 0);
+        ck_assert_int_eq(count(p, "batch_norm"), b.training ? all - 2 : 0);
+        ck_assert_int_eq(count(p, "batch_norm_grad"), b.training ? all : 0);
+        if (b.training)
+            ck_assert_int_eq(count(p, "relu_grad") + count(p, "fused"), 2 - gone);
+        done(&n, p);
+    }
+}
+END_TEST
+
+/* A normalized value that is wanted by itself stays. */
+START_TEST(shared_normalizations_stay)
+{
+    net n = net_new();
+    moru_node *gamma = variable(n.graph, "gamma", MORU_SHAPE(CHANNELS), 0.5, 1.5);
+    moru_node *y = moru_batch_norm(n.x, gamma, NULL, -1, 1e-3), *z = moru_mul(moru_relu(y), moru_tanh(y));
+    moru_node *vs[] = {n.x, gamma};
+    add_gradients(&n, z, vs, 2);
+    moru_program *p = check(&n);
+    ck_assert_int_eq(count(p, "batch_norm"), 1);
+    ck_assert_int_eq(count(p, "batch_norm_inference"), 0);
+    done(&n, p);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("fusion");
     TCase *tcase = tcase_create("fusion");
     tcase_add_loop_test(tcase, masks_go_before_pooling, 0, 3);
     tcase_add_test(tcase, other_masks_stay);
+    tcase_add_test(tcase, relu_and_residual_join_batch_normalization);
+    tcase_add_test(tcase, shared_normalizations_stay);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -50,14 +50,12 @@ static void check_forward(const moru_kernels *k, shape3 s, const moru_real *x, c
     guarded workspace = guarded_workspace(k->batch_norm_workspace(s.rows, s.channels, s.inner, threads));
     guarded gy = guarded_new(bytes(s.rows * s.channels * s.inner));
     guarded gm = guarded_new(bytes(s.channels)), gv = guarded_new(bytes(s.channels));
-    k->batch_norm(x, gamma, beta, s.rows, s.channels, s.inner, 1e-3, gy.data, gm.data, gv.data, workspace.data,
-                  threads);
-    memcpy(y, gy.data, bytes(s.rows * s.channels * s.inner));
+    k->batch_norm_moments(x, s.rows, s.channels, s.inner, gm.data, gv.data, workspace.data, threads);
     memcpy(mean, gm.data, bytes(s.channels));
     memcpy(variance, gv.data, bytes(s.channels));
-    k->batch_norm_apply(x, gamma, beta, mean, variance, s.rows, s.channels, s.inner, 1e-3, gy.data, threads);
-    ck_assert_msg(!memcmp(y, gy.data, bytes(s.rows * s.channels * s.inner)),
-                  "inference with the batch's statistics differs");
+    k->batch_norm_apply(x, NULL, gamma, beta, mean, variance, s.rows, s.channels, s.inner, 1e-3, false, gy.data,
+                        threads);
+    memcpy(y, gy.data, bytes(s.rows * s.channels * s.inner));
     guarded_free(&workspace);
     guarded_free(&gy);
     guarded_free(&gm);
@@ -85,8 +83,8 @@ static void check_shape(const moru_kernels *k, shape3 s, double offset, bool aff
         check_forward(k, s, in, scale, shift, threads, y[i], mean[i], variance[i]);
         guarded workspace = guarded_workspace(k->batch_norm_workspace(s.rows, s.channels, s.inner, threads));
         guarded gx = guarded_new(bytes(n)), gg = guarded_new(bytes(s.channels)), gb = guarded_new(bytes(s.channels));
-        k->batch_norm_grad(d, in, scale, mean[i], variance[i], s.rows, s.channels, s.inner, 1e-3, gx.data, gg.data,
-                           gb.data, workspace.data, threads);
+        k->batch_norm_grad(d, in, scale, NULL, mean[i], variance[i], s.rows, s.channels, s.inner, 1e-3, false, gx.data,
+                           gg.data, gb.data, workspace.data, threads);
         memcpy(dx[i], gx.data, bytes(n));
         memcpy(dgamma[i], gg.data, bytes(s.channels));
         memcpy(dbeta[i], gb.data, bytes(s.channels));
@@ -148,13 +146,12 @@ START_TEST(large_mean)
     for (int k = 0; moru_kernels_at(k); k++)
         for (int64_t channels = 1; channels < 100; channels += 49) {
             int64_t n = 9000 * channels;
-            guarded x = guarded_random(&state, n), y = guarded_new(bytes(n));
+            guarded x = guarded_random(&state, n);
             moru_real mean[100], variance[100], *in = x.data;
             guarded workspace = guarded_workspace(moru_kernels_at(k)->batch_norm_workspace(9000, channels, 1, 2));
             for (int64_t i = 0; i < n; i++)
                 in[i] = (moru_real)(4096 + round(in[i] * 1024) / 1024); /* exact in float */
-            moru_kernels_at(k)->batch_norm(in, NULL, NULL, 9000, channels, 1, 0, y.data, mean, variance, workspace.data,
-                                           2);
+            moru_kernels_at(k)->batch_norm_moments(in, 9000, channels, 1, mean, variance, workspace.data, 2);
             for (int64_t c = 0; c < channels; c++) {
                 moments m = naive((shape3){9000, channels, 1}, in, in, c, 0);
                 ck_assert_msg(fabs(variance[c] - m.variance) < 1e-5 * m.variance, "%s: variance %.9g, should be %.9g",
@@ -162,9 +159,63 @@ START_TEST(large_mean)
                 ck_assert(fabs(mean[c] - m.mean) < 5e-4);
             }
             guarded_free(&x);
-            guarded_free(&y);
             guarded_free(&workspace);
         }
+}
+END_TEST
+
+/* The same bits as by passes of their own: what is added, relu, and dy under its mask. */
+static void check_tail(const moru_kernels *k, shape3 s, bool affine, uint64_t *state)
+{
+    int64_t n = s.rows * s.channels * s.inner;
+    guarded x = guarded_random(state, n), more = guarded_random(state, n), dy = guarded_random(state, n);
+    guarded gamma = guarded_random(state, s.channels), beta = guarded_random(state, s.channels);
+    guarded mean = guarded_random(state, s.channels), variance = guarded_random(state, s.channels);
+    guarded y = guarded_new(bytes(n)), got = guarded_new(bytes(n)), dx = guarded_new(bytes(n));
+    guarded sums[4];
+    moru_real *want = malloc(bytes(n) + 8), *masked = malloc(bytes(n) + 8);
+    ck_assert(want && masked);
+    for (int i = 0; i < 4; i++)
+        sums[i] = guarded_new(bytes(s.channels));
+    for (int64_t c = 0; c < s.channels; c++)
+        ((moru_real *)variance.data)[c] = (moru_real)fabs((double)((moru_real *)variance.data)[c]);
+    moru_real *scale = affine ? gamma.data : NULL, *shift = affine ? beta.data : NULL;
+    const moru_real *plain = y.data, *added = more.data, *d = dy.data;
+    k->batch_norm_apply(x.data, NULL, scale, shift, mean.data, variance.data, s.rows, s.channels, s.inner, 1e-3, false,
+                        y.data, 1);
+    for (int bits = 1; bits < 4; bits++) {
+        const bool relu = bits & 1, residual = bits & 2;
+        for (int64_t i = 0; i < n; i++) {
+            want[i] = residual ? plain[i] + added[i] : plain[i];
+            want[i] = relu && want[i] <= 0 ? 0 : want[i];
+        }
+        k->batch_norm_apply(x.data, residual ? added : NULL, scale, shift, mean.data, variance.data, s.rows, s.channels,
+                            s.inner, 1e-3, relu, got.data, 2);
+        ck_assert_msg(!memcmp(want, got.data, bytes(n)), "%s: another relu or residual", k->isa);
+    }
+    for (int64_t i = 0; i < n; i++)
+        masked[i] = plain[i] > 0 ? d[i] : 0;
+    guarded workspace = guarded_workspace(k->batch_norm_workspace(s.rows, s.channels, s.inner, 2));
+    k->batch_norm_grad(masked, x.data, scale, NULL, mean.data, variance.data, s.rows, s.channels, s.inner, 1e-3, false,
+                       dx.data, sums[0].data, sums[1].data, workspace.data, 2);
+    k->batch_norm_grad(d, x.data, scale, shift, mean.data, variance.data, s.rows, s.channels, s.inner, 1e-3, true,
+                       got.data, sums[2].data, sums[3].data, workspace.data, 2);
+    ck_assert_msg(!memcmp(dx.data, got.data, bytes(n)) && !memcmp(sums[0].data, sums[2].data, bytes(s.channels))
+                      && !memcmp(sums[1].data, sums[3].data, bytes(s.channels)), "%s: another mask", k->isa);
+    free(want);
+    free(masked);
+    guarded *all[] = {&x, &more, &dy, &gamma, &beta, &mean, &variance, &y, &got, &dx, &workspace, &sums[0], &sums[1],
+                      &sums[2], &sums[3]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        guarded_free(all[i]);
+}
+
+START_TEST(tails)
+{
+    uint64_t state = 5;
+    for (int k = 0; moru_kernels_at(k); k++)
+        for (int affine = 0; affine < 2; affine++)
+            check_tail(moru_kernels_at(k), shapes[_i], affine, &state);
 }
 END_TEST
 
@@ -174,6 +225,7 @@ int main(void)
     TCase *tests = tcase_create("normalization");
     tcase_set_timeout(tests, 600);
     tcase_add_loop_test(tests, against_naive, 0, N_SHAPES);
+    tcase_add_loop_test(tests, tails, 0, N_SHAPES);
     tcase_add_test(tests, large_mean);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
