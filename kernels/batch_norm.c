@@ -182,17 +182,15 @@ static void statistics(const plan *p, const moru_real *x, moru_real *mean, moru_
     int64_t chunks = all_chunks(p), channels = p->channels;
     double *means = workspace, *squares = workspace + chunks * channels;
     (void)threads;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t job = 0; job < chunks * p->blocks; job++) {
+    PARALLEL(threads, for (int64_t job = 0; job < chunks * p->blocks; job++) {
         int64_t k = job / p->blocks, b = job % p->blocks, at = k * channels;
         if (p->inner == 1)
             moments_of_block(p, k, b * WIDE, x, means + at, squares + at);
         else
             moments_of_run(x + run_start(p, k, b), chunk_count(p, k), &means[at + b], &squares[at + b]);
-    }
+    });
     double count = (double)p->rows * (double)p->inner;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t c = 0; c < channels; c++) {
+    PARALLEL(threads, for (int64_t c = 0; c < channels; c++) {
         double m = 0, s = 0;
         for (int64_t k = 0; k < chunks; k++)
             m += (double)chunk_count(p, k) * means[k * channels + c];
@@ -203,7 +201,7 @@ static void statistics(const plan *p, const moru_real *x, moru_real *mean, moru_
         }
         mean[c] = (moru_real)m;
         variance[c] = (moru_real)(s / count);
-    }
+    });
 }
 
 /* y = (x - mean) scale + shift, dx = (dy - b - (x - mean) c) a: what a column needs. */
@@ -460,14 +458,13 @@ static void map(const plan *p, const parameters *q, const moru_real *dy, const m
                 int threads)
 {
     (void)threads;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t job = 0; job < all_chunks(p) * p->blocks; job++) {
+    PARALLEL(threads, for (int64_t job = 0; job < all_chunks(p) * p->blocks; job++) {
         int64_t k = job / p->blocks, b = job % p->blocks;
         if (p->inner == 1)
             map_block(p, q, k, b * WIDE, dy, x, out);
         else
             map_run(p, q, k, b, dy, x, out);
-    }
+    });
 }
 
 void MORU_KERNEL(batch_norm_apply)(const moru_real *x, const moru_real *residual, const moru_real *gamma,
@@ -499,16 +496,14 @@ void MORU_KERNEL(batch_norm_grad)(const moru_real *dy, const moru_real *x, const
     int64_t chunks = all_chunks(&p);
     double *sums = workspace, *products = sums + chunks * channels;
     threads = kernel_threads(rows * channels * inner, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t job = 0; job < chunks * p.blocks; job++) {
+    PARALLEL(threads, for (int64_t job = 0; job < chunks * p.blocks; job++) {
         int64_t k = job / p.blocks, b = job % p.blocks, at = k * channels, start = run_start(&p, k, b);
         if (inner == 1)
             products_of_block(&p, &q, k, b * WIDE, dy, x, sums + at, products + at);
         else
             products_of_run(&q, b, dy + start, x + start, chunk_count(&p, k), &sums[at + b], &products[at + b]);
-    }
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t c = 0; c < channels; c++) {
+    });
+    PARALLEL(threads, for (int64_t c = 0; c < channels; c++) {
         double sum = 0, product = 0;
         for (int64_t k = 0; k < chunks; k++) {
             sum += sums[k * channels + c];
@@ -516,6 +511,6 @@ void MORU_KERNEL(batch_norm_grad)(const moru_real *dy, const moru_real *x, const
         }
         dbeta[c] = (moru_real)sum;
         dgamma[c] = (moru_real)(product * inverse_deviation(&q, c));
-    }
+    });
     map(&p, &q, dy, x, dx, threads);
 }

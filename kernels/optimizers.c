@@ -49,10 +49,9 @@ void MORU_KERNEL(sgd)(int64_t n, const moru_real *w, const moru_real *g, const m
                       bool nesterov, double weight_decay, moru_real *new_w, moru_real *new_m, int threads)
 {
     threads = kernel_threads(n, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t start = 0; start < n; start += PIECE)
+    PARALLEL(threads, for (int64_t start = 0; start < n; start += PIECE)
         sgd_piece(start, n, w, g, m, (moru_real)lr, (moru_real)momentum, nesterov, (moru_real)(lr * weight_decay),
-                  new_w, new_m);
+                  new_w, new_m));
 }
 
 /* m += (1 - b1)(g - m); v += (1 - b2)(g^2 - v); w -= rate m/(sqrt v + epsilon) */
@@ -79,10 +78,9 @@ void MORU_KERNEL(adam)(int64_t n, const moru_real *w, const moru_real *g, const 
     double rate = a->lr * sqrt(1 - pow(a->beta_2, a->step)) / (1 - pow(a->beta_1, a->step));
     double decay = a->lr * a->weight_decay;
     threads = kernel_threads(n, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t start = 0; start < n; start += PIECE)
+    PARALLEL(threads, for (int64_t start = 0; start < n; start += PIECE)
         adam_piece(start, n, w, g, m, v, (moru_real)rate, (moru_real)(1 - a->beta_1), (moru_real)(1 - a->beta_2),
-                   (moru_real)a->epsilon, (moru_real)decay, new_w, new_m, new_v);
+                   (moru_real)a->epsilon, (moru_real)decay, new_w, new_m, new_v));
 }
 
 /* v = rho v + (1 - rho) g^2; centered: a = rho a + (1 - rho) g, v less a^2 counts; step = lr g/sqrt(v + epsilon);
@@ -117,10 +115,9 @@ void MORU_KERNEL(rmsprop)(int64_t n, const moru_real *w, const moru_real *g, con
                           int threads)
 {
     threads = kernel_threads(n, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t start = 0; start < n; start += PIECE)
+    PARALLEL(threads, for (int64_t start = 0; start < n; start += PIECE)
         rmsprop_piece(start, n, w, g, v, m, a, (moru_real)lr, (moru_real)rho, (moru_real)(1 - rho), (moru_real)momentum,
-                      (moru_real)epsilon, (moru_real)(lr * weight_decay), new_w, new_v, new_m, new_a);
+                      (moru_real)epsilon, (moru_real)(lr * weight_decay), new_w, new_v, new_m, new_a));
 }
 
 /* a += g^2; w -= lr g/sqrt(a + epsilon) */
@@ -140,8 +137,7 @@ void MORU_KERNEL(adagrad)(int64_t n, const moru_real *w, const moru_real *g, con
                           double epsilon, double weight_decay, moru_real *new_w, moru_real *new_acc, int threads)
 {
     threads = kernel_threads(n, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t start = 0; start < n; start += PIECE)
+    PARALLEL(threads, for (int64_t start = 0; start < n; start += PIECE)
         adagrad_piece(start, n, w, g, acc, (moru_real)lr, (moru_real)epsilon, (moru_real)(lr * weight_decay), new_w,
-                      new_acc);
+                      new_acc));
 }

@@ -56,8 +56,7 @@ void MORU_KERNEL(max_pool2d)(const moru_pool2d *g, const moru_real *x, moru_real
 {
     int64_t rows = g->n * g->oh, row_step = g->w * g->c;
     threads = kernel_threads(rows * g->ow * g->c * g->kh * g->kw, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++) {
+    PARALLEL(threads, for (int64_t r = 0; r < rows; r++) {
         const moru_real *image = x + r / g->oh * g->h * row_step;
         moru_real *out = y + r * g->ow * g->c;
         for (int64_t ox = 0; ox < g->ow; ox++, out += g->c) {
@@ -68,7 +67,7 @@ void MORU_KERNEL(max_pool2d)(const moru_pool2d *g, const moru_real *x, moru_real
             else
                 max_window(from, w.rows, w.columns, row_step, g->c, out);
         }
-    }
+    });
 }
 
 /* Channels [c0, c1) of one window: dx (+)= dy at the winner */
@@ -141,15 +140,13 @@ void MORU_KERNEL(max_pool2d_grad)(const moru_pool2d *g, const moru_real *dy, con
     threads = kernel_threads(g->n * g->oh * g->ow * g->c * g->kh * g->kw, threads);
     if (is_tiling(g)) {
         int64_t rows = g->n * g->oh;
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-        for (int64_t r = 0; r < rows; r++)
-            max_tiling_row(g, dy, x, y, dx, r);
+        PARALLEL(threads, for (int64_t r = 0; r < rows; r++)
+            max_tiling_row(g, dy, x, y, dx, r));
         return;
     }
     int64_t width = CHANNEL_VECTORS * LANES, blocks = (g->c + width - 1) / width, tasks = g->n * blocks;
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t t = 0; t < tasks; t++)
-        max_overlapping(g, dy, x, y, dx, t / blocks, t % blocks * width, min(g->c, (t % blocks + 1) * width));
+    PARALLEL(threads, for (int64_t t = 0; t < tasks; t++)
+        max_overlapping(g, dy, x, y, dx, t / blocks, t % blocks * width, min(g->c, (t % blocks + 1) * width)));
 }
 
 void MORU_KERNEL(max_pool2d_pick)(const moru_pool2d *g, const moru_real *ddx, const moru_real *x, const moru_real *y,
@@ -157,8 +154,7 @@ void MORU_KERNEL(max_pool2d_pick)(const moru_pool2d *g, const moru_real *ddx, co
 {
     int64_t rows = g->n * g->oh, row_step = g->w * g->c;
     threads = kernel_threads(rows * g->ow * g->c * g->kh * g->kw, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++)
+    PARALLEL(threads, for (int64_t r = 0; r < rows; r++)
         for (int64_t ox = 0; ox < g->ow; ox++) {
             window w = find_window(g, r % g->oh, ox);
             int64_t first = (r / g->oh * g->h + w.y) * row_step + w.x * g->c, to = (r * g->ow + ox) * g->c;
@@ -175,7 +171,7 @@ void MORU_KERNEL(max_pool2d_pick)(const moru_pool2d *g, const moru_real *ddx, co
                     }
                 vec_store_part(out + to + k, sum, n);
             }
-        }
+        });
 }
 
 static moru_real share(const moru_pool2d *g, const window *w)
@@ -188,8 +184,7 @@ void MORU_KERNEL(avg_pool2d)(const moru_pool2d *g, const moru_real *x, moru_real
 {
     int64_t rows = g->n * g->oh, row_step = g->w * g->c;
     threads = kernel_threads(rows * g->ow * g->c * g->kh * g->kw, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++)
+    PARALLEL(threads, for (int64_t r = 0; r < rows; r++)
         for (int64_t ox = 0; ox < g->ow; ox++) {
             window w = find_window(g, r % g->oh, ox);
             const moru_real *from = x + (r / g->oh * g->h + w.y) * row_step + w.x * g->c;
@@ -203,7 +198,7 @@ void MORU_KERNEL(avg_pool2d)(const moru_pool2d *g, const moru_real *x, moru_real
                         sum += vec_load_part(from + i * row_step + j * g->c + k, n);
                 vec_store_part(out + k, sum * scale, n);
             }
-        }
+        });
 }
 
 /* dx of one row gets dy of output row oy. */
@@ -225,8 +220,7 @@ void MORU_KERNEL(avg_pool2d_grad)(const moru_pool2d *g, const moru_real *dy, mor
 {
     int64_t rows = g->n * g->h, row_step = g->w * g->c;
     threads = kernel_threads(rows * row_step + g->n * g->oh * g->ow * g->c * g->kh * g->kw, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++) {
+    PARALLEL(threads, for (int64_t r = 0; r < rows; r++) {
         moru_real *to = dx + r * row_step;
         memset(to, 0, (size_t)row_step * sizeof(moru_real));
         /* output rows whose windows hold this one: oy sh <= y < oy sh + kh */
@@ -234,5 +228,5 @@ void MORU_KERNEL(avg_pool2d_grad)(const moru_pool2d *g, const moru_real *dy, mor
         int64_t first = y >= g->kh ? (y - g->kh) / g->sh + 1 : 0, end = min(y / g->sh + 1, g->oh);
         for (int64_t oy = first; oy < end; oy++)
             avg_grad_row(g, dy + (r / g->h * g->oh + oy) * g->ow * g->c, oy, to);
-    }
+    });
 }

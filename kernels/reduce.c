@@ -145,8 +145,7 @@ static void reduce_chunks(const reducer *f, const moru_real *x, int64_t outer, i
     int64_t chunks = pieces(reduced, chunk), strips = pieces(inner, COLUMNS), jobs = outer * chunks * strips;
     threads = kernel_threads(outer * reduced * inner, threads);
     (void)threads;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t job = 0; job < jobs; job++) {
+    PARALLEL(threads, for (int64_t job = 0; job < jobs; job++) {
         int64_t strip = job % strips, c = job / strips % chunks, o = job / strips / chunks;
         int64_t j = strip * COLUMNS, width = inner - j < COLUMNS ? inner - j : COLUMNS;
         int64_t r = c * chunk, rows = reduced - r < chunk ? reduced - r : chunk;
@@ -156,7 +155,7 @@ static void reduce_chunks(const reducer *f, const moru_real *x, int64_t outer, i
             *to = f->row(from, rows);
         else
             f->columns(from, rows, inner, width, to);
-    }
+    });
 }
 
 static void fill(moru_real *y, int64_t n, double value)
@@ -215,7 +214,6 @@ void MORU_KERNEL(arg_reduce)(bool least, const moru_real *x, int64_t outer, int6
                              int threads)
 {
     threads = kernel_threads(outer * reduced * inner, threads);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t k = 0; k < outer * inner; k++)
-        y[k] = arg_best(least, x + k / inner * reduced * inner + k % inner, reduced, inner);
+    PARALLEL(threads, for (int64_t k = 0; k < outer * inner; k++)
+        y[k] = arg_best(least, x + k / inner * reduced * inner + k % inner, reduced, inner));
 }
