@@ -1,6 +1,7 @@
 /* y[n,oy,ox,f] = act(bias[f] + sum over ky, kx, c of x[n, oy sh - top + ky dh, ox sw - left + kx dw, c]
  * w[ky,kx,c,f]). The weights are the product's right side as they lie: HWIO is [kh kw c][filters]. */
 #include "kernels/conv.h"
+#include "kernels/winograd.h"
 
 static conv_walk forward_walk(const moru_conv2d *g)
 {
@@ -14,8 +15,11 @@ static conv_walk forward_walk(const moru_conv2d *g)
 size_t MORU_KERNEL(conv2d_workspace)(const moru_conv2d *g, int threads)
 {
     conv_walk w = forward_walk(g);
+    winograd tiles = MORU_KERNEL(winograd_forward_tiles)(g);
     if (conv_is_depthwise(g))
         return 0;
+    if (MORU_KERNEL(winograd_fits)(g, &tiles))
+        return MORU_KERNEL(winograd_workspace)(&tiles, false, threads);
     return MORU_KERNEL(conv_product_workspace)(&w, g->groups, g->filters / g->groups, threads);
 }
 
@@ -24,6 +28,11 @@ void MORU_KERNEL(conv2d)(const moru_conv2d *g, const moru_real *x, const moru_re
 {
     if (conv_is_depthwise(g)) {
         MORU_KERNEL(depthwise)(g, x, weight, bias, activation, params, y, threads);
+        return;
+    }
+    winograd tiles = MORU_KERNEL(winograd_forward_tiles)(g);
+    if (MORU_KERNEL(winograd_fits)(g, &tiles)) {
+        MORU_KERNEL(winograd_product)(&tiles, x, weight, false, bias, activation, params, y, workspace, threads);
         return;
     }
     conv_product p = {

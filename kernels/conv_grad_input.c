@@ -4,6 +4,7 @@
  * them use consecutive oy: each of the sh sw phases is a convolution of dy by those taps, reversed, without
  * stride. Weights are transposed into scratch memory, [taps][filters][c] for each phase and group. */
 #include "kernels/conv.h"
+#include "kernels/winograd.h"
 
 /* One axis of a phase: pixels `first`, `first` + stride, ...; taps tap, tap + tap_step, ... < size; the last tap
  * of pixel `first` reads y0, the one before it y0 + apart. */
@@ -106,8 +107,11 @@ static void run_phases(const moru_conv2d *g, const moru_real *dy, const moru_rea
 
 size_t MORU_KERNEL(conv2d_grad_input_workspace)(const moru_conv2d *g, int threads)
 {
+    winograd tiles = MORU_KERNEL(winograd_grad_input_tiles)(g);
     if (conv_is_depthwise(g))
         return 0;
+    if (MORU_KERNEL(winograd_fits)(g, &tiles))
+        return MORU_KERNEL(winograd_workspace)(&tiles, true, threads);
     if (MORU_KERNEL(conv_narrow_fits)(g))
         return MORU_KERNEL(conv_narrow_workspace)(g, threads);
     size_t most = 0;
@@ -145,9 +149,12 @@ void MORU_KERNEL(conv2d_transpose)(const moru_conv2d *g, const moru_real *x, con
                                    void *workspace, int threads)
 {
     tail t = {bias, activation, params};
+    winograd tiles = MORU_KERNEL(winograd_grad_input_tiles)(g);
     if (conv_is_depthwise(g)) {
         MORU_KERNEL(depthwise_grad_input)(g, x, weight, y, threads);
         finish_pixels(&t, g->n * g->h * g->w, g->c, y);
+    } else if (MORU_KERNEL(winograd_fits)(g, &tiles)) {
+        MORU_KERNEL(winograd_product)(&tiles, x, weight, true, bias, activation, params, y, workspace, threads);
     } else if (MORU_KERNEL(conv_narrow_fits)(g)) {
         MORU_KERNEL(conv_narrow)(g, x, weight, bias, activation, params, y, workspace, threads);
     } else {

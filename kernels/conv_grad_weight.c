@@ -9,6 +9,7 @@
  * Padding: a tile of rows of one tap sums over the pixels for which the tap is inside the image. Where channels are
  * too few for that, rows of several taps share a tile and the source is copied with its border. */
 #include "kernels/conv.h"
+#include "kernels/winograd.h"
 
 #define UNIT_PIXELS 512                 /* output pixels of a unit, about: the length of a sum in registers */
 #define UNIT_BYTES (256 * 1024)         /* of the copied source of a unit, at most (but one band) */
@@ -218,6 +219,9 @@ size_t MORU_KERNEL(conv2d_grad_weight_workspace)(const moru_conv2d *g, int threa
         return 0;
     if (conv_is_depthwise(g))
         return MORU_KERNEL(depthwise_grad_weight_workspace)(g);
+    winograd tiles = MORU_KERNEL(winograd_forward_tiles)(g);
+    if (MORU_KERNEL(winograd_fits_weight)(g, &tiles))
+        return MORU_KERNEL(winograd_weight_workspace)(&tiles, threads);
     conv_walk w = weight_walk(g);
     if (MORU_KERNEL(conv_planar_fits)(&w, g->groups, g->filters))
         return MORU_KERNEL(conv_planar_weight_workspace)(&w, g->filters, threads);
@@ -234,6 +238,11 @@ void MORU_KERNEL(conv2d_grad_weight)(const moru_conv2d *g, const moru_real *dy, 
     }
     if (conv_is_depthwise(g)) {
         MORU_KERNEL(depthwise_grad_weight)(g, dy, x, dweight, workspace, threads);
+        return;
+    }
+    winograd tiles = MORU_KERNEL(winograd_forward_tiles)(g);
+    if (MORU_KERNEL(winograd_fits_weight)(g, &tiles)) {
+        MORU_KERNEL(winograd_weight)(&tiles, dy, x, dweight, workspace, threads);
         return;
     }
     conv_walk w = weight_walk(g);

@@ -48,6 +48,9 @@ typedef struct moru_gemm {
     double params[3];
 } moru_gemm;
 
+/* How a convolution is computed: as is faster by its sizes; without Winograd; by Winograd wherever it is possible. */
+enum { MORU_CONV_BY_COST, MORU_CONV_DIRECT, MORU_CONV_WINOGRAD };
+
 /* Geometry of a 2-D convolution: NHWC, HWIO. */
 typedef struct moru_conv2d {
     int64_t n, h, w, c;        /* input */
@@ -56,6 +59,7 @@ typedef struct moru_conv2d {
     int64_t sh, sw, dh, dw;    /* strides, dilation */
     int64_t top, left;         /* padding before; what comes after follows from oh, ow */
     int64_t groups;
+    int method;                /* MORU_CONV_BY_COST ... */
 } moru_conv2d;
 
 typedef struct moru_pool2d {

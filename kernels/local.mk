@@ -16,6 +16,11 @@ kernel_sources = \
 	kernels/conv_forward.c \
 	kernels/conv_grad_input.c \
 	kernels/conv_grad_weight.c \
+	kernels/winograd.h \
+	kernels/winograd_rule.c \
+	kernels/winograd_transform.c \
+	kernels/winograd_forward.c \
+	kernels/winograd_grad_weight.c \
 	kernels/depthwise.c \
 	kernels/pool.c \
 	kernels/unary.c \

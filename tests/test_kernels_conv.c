@@ -9,6 +9,7 @@ typedef struct problem {
     int64_t x_size, weight_size, y_size;
     double *y, *dx, *dw;             /* what is right */
     double *y_scale, *dx_scale, *dw_scale; /* sums of absolute values, for the tolerance */
+    double most[3];                  /* the largest of each */
 } problem;
 
 /* Adds the product x[ix] w[iw] of output iy to all three results. */
@@ -48,6 +49,14 @@ static double *zeros(int64_t n)
     return p;
 }
 
+static double largest(const double *p, int64_t n)
+{
+    double most = 0;
+    for (int64_t i = 0; i < n; i++)
+        most = p[i] > most ? p[i] : most;
+    return most;
+}
+
 static problem problem_new(uint64_t *state, moru_conv2d g)
 {
     problem p = {.g = g};
@@ -69,6 +78,9 @@ static problem problem_new(uint64_t *state, moru_conv2d g)
         for (int64_t oy = 0; oy < g.oh; oy++)
             for (int64_t ox = 0; ox < g.ow; ox++)
                 add_pixel(&p, n, oy, ox);
+    p.most[0] = largest(p.y_scale, p.y_size);
+    p.most[1] = largest(p.dx_scale, p.x_size);
+    p.most[2] = largest(p.dw_scale, p.weight_size);
     return p;
 }
 
@@ -122,7 +134,9 @@ static void check_values(const problem *p, int direction, int activation, bool b
                                          : ((moru_real *)p->x_bias.data)[i % p->g.c]);
         if (tail && activation)
             v = activation == 1 + MORU_UNARY_relu ? (v > 0 ? v : 0) : tanh(v);
-        check_close(out[i], v, scale[i] + 1, text, i);
+        /* a Winograd tile's error is as large as all of the tile asks, also where few taps are inside the image */
+        double wide = p->g.method == MORU_CONV_WINOGRAD ? 2 * (scale[i] + p->most[direction]) : scale[i];
+        check_close(out[i], v, wide + 1, text, i);
     }
 }
 
@@ -136,9 +150,9 @@ static void check_direction(const problem *p, const moru_kernels *k, int directi
     char text[320];
     snprintf(text, sizeof text,
              "%s %s n %d %dx%dx%d kernel %dx%d filters %d out %dx%d strides %d %d dilation %d %d padding %d %d "
-             "groups %d activation %d", k->isa, names[direction], (int)g->n, (int)g->h, (int)g->w, (int)g->c, (int)g->kh,
-             (int)g->kw, (int)g->filters, (int)g->oh, (int)g->ow, (int)g->sh, (int)g->sw, (int)g->dh, (int)g->dw,
-             (int)g->top, (int)g->left, (int)g->groups, activation);
+             "groups %d method %d activation %d", k->isa, names[direction], (int)g->n, (int)g->h, (int)g->w, (int)g->c,
+             (int)g->kh, (int)g->kw, (int)g->filters, (int)g->oh, (int)g->ow, (int)g->sh, (int)g->sw, (int)g->dh, (int)g->dw,
+             (int)g->top, (int)g->left, (int)g->groups, g->method, activation);
     guarded first = run(p, k, direction, activation, bias, 1);
     check_values(p, direction, activation, bias, first.data, text);
     int64_t sizes[] = {p->y_size, p->x_size, p->weight_size, p->x_size};
@@ -276,6 +290,60 @@ START_TEST(test_depthwise)
 }
 END_TEST
 
+/* By Winograd wherever it is possible, whatever is faster. */
+static void check_winograd(uint64_t *state, moru_conv2d g, int64_t after_y, int64_t after_x, int variant)
+{
+    g.kh = g.kw = 3;
+    g.sh = g.sw = g.dh = g.dw = g.groups = 1;
+    g.method = MORU_CONV_WINOGRAD;
+    check_problem(state, sized(g, after_y, after_x), variant);
+}
+
+START_TEST(test_winograd_maps)
+{
+    uint64_t state = 6;
+    for (int h = 1; h <= 6; h++)
+        for (int w = 1; w <= 6; w++)
+            for (int pads = 0; pads < 4; pads++) {
+                moru_conv2d g = {.n = pads == 3 ? 3 : 1, .h = h, .w = w, .c = 1 + (h + w) % 5,
+                                 .filters = 1 + (h * w) % 7, .top = pads % 3, .left = (pads + h) % 3};
+                check_winograd(&state, g, (pads + w) % 3, pads % 3, h + w);
+            }
+}
+END_TEST
+
+START_TEST(test_winograd_channels)
+{
+    uint64_t state = 7;
+    static const int channels[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 24, 31, 32, 33, 40, 47, 48, 49, 63, 64, 65,
+                                   70, 130};
+    int count = (int)(sizeof channels / sizeof *channels);
+    for (int i = 0; i < count; i++) {
+        moru_conv2d g = {.n = 1 + i % 3, .h = 5 + i % 4, .w = 7 - i % 3, .c = channels[i],
+                         .filters = channels[(i * 7 + 3) % count], .top = 1, .left = 1};
+        check_winograd(&state, g, 1, 1, i);
+    }
+}
+END_TEST
+
+START_TEST(test_winograd_random)
+{
+    uint64_t state = 8;
+    for (int i = 0; i < 60; i++) {
+        moru_conv2d g = {
+            .n = random_int(&state, 0, 4), .h = random_int(&state, 1, 24), .w = random_int(&state, 1, 45),
+            .c = random_int(&state, 1, 20), .filters = random_int(&state, 1, 20), .top = random_int(&state, 0, 6),
+            .left = random_int(&state, 0, 6),
+        };
+        check_winograd(&state, g, random_int(&state, 0, 6), random_int(&state, 0, 6), i);
+    }
+    for (int i = 0; i < 2; i++) { /* several blocks, chunks and groups of columns */
+        moru_conv2d g = {.n = 20, .h = 13 + i, .w = 9, .c = 20, .filters = 70, .top = i, .left = 1};
+        check_winograd(&state, g, i, 0, i);
+    }
+}
+END_TEST
+
 START_TEST(test_nothing)
 {
     uint64_t state = 5;
@@ -299,6 +367,9 @@ int main(void)
     tcase_add_test(cases, test_narrow);
     tcase_add_test(cases, test_groups);
     tcase_add_test(cases, test_depthwise);
+    tcase_add_test(cases, test_winograd_maps);
+    tcase_add_test(cases, test_winograd_channels);
+    tcase_add_test(cases, test_winograd_random);
     tcase_add_test(cases, test_nothing);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
