@@ -19,6 +19,7 @@ kernel_sources = \
 	kernels/winograd.h \
 	kernels/winograd_rule.c \
 	kernels/winograd_transform.c \
+	kernels/winograd_multiply.c \
 	kernels/winograd_forward.c \
 	kernels/winograd_grad_weight.c \
 	kernels/depthwise.c \

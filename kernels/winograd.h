@@ -60,6 +60,10 @@ void MORU_KERNEL(winograd_weights)(const moru_real *weight, int64_t apart, int64
 void MORU_KERNEL(winograd_weights_grad)(const moru_real *u, int64_t stride, int64_t columns, moru_real *dw,
                                         int64_t apart);
 
+/* m[count][width] = v[count][depth] u[length][width]; depth and width are whole vectors, length <= depth */
+void MORU_KERNEL(winograd_multiply)(const moru_real *v, int64_t depth, const moru_real *u, int64_t width,
+                                    int64_t length, int64_t count, moru_real *m);
+
 /* Elements rounded up to an odd number of cache lines: arrays that far apart don't meet in the same sets of a cache. */
 KERNEL_INLINE int64_t winograd_stride(int64_t elements)
 {

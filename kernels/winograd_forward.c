@@ -6,7 +6,7 @@
  * threads change them. */
 #include "kernels/winograd.h"
 
-#define BLOCK_BYTES (448 * 1024) /* of V and M of a block, about */
+#define BLOCK_BYTES (320 * 1024) /* of V and M of a block, about: weights want their part of the cache */
 #define MIN_BLOCK 24             /* tiles that the transformed weights are read for, at least */
 #define MAX_BLOCK 96
 #define MIN_TASKS 8              /* pieces that few tiles are cut into */
@@ -62,32 +62,6 @@ static void transform_weights(const winograd *w, const plan *p, const moru_real 
     }
 }
 
-/* M of one group of columns of `count` tiles */
-static void multiply(const winograd *w, const plan *p, const moru_real *v, const moru_real *u, int64_t width,
-                     int64_t count, moru_real *m)
-{
-    static const int64_t zero = 0;
-    int64_t panels = tile_panels(width), most = tile_rows(width), tiles = (count + most - 1) / most;
-    for (int64_t point = 0; point < WINOGRAD_POINTS; point++)
-        for (int64_t panel = 0; panel < panels; panel++) {
-            int64_t column = tile_panel_start(width, panels, panel);
-            tile t = {
-                .step = 1, .offsets = &zero, .runs = 1, .length = w->channels, .b = u + point * p->u_stride + column,
-                .ldb = width, .columns = tile_panel_start(width, panels, panel + 1) - column,
-            };
-            const moru_real *a = v + point * p->v_stride;
-            moru_real *c = m + point * p->m_stride + column;
-            for (int64_t i = 0, row = 0; i < tiles; i++) {
-                int64_t end = count * (i + 1) / tiles, rows = end - row;
-                for (int64_t r = 0; r < rows; r++, row++) {
-                    t.a[r] = a + row * p->depth;
-                    t.c[r] = c + row * width;
-                }
-                MORU_KERNEL(tile)(&t, rows);
-            }
-        }
-}
-
 /* act() on the output of tiles [first, first + count) where all columns are done; a row of a tile is contiguous */
 static void activate(const winograd *w, int64_t first, int64_t count, int64_t column, int64_t columns, int activation,
                      const double *params, moru_real *out)
@@ -127,7 +101,10 @@ static void run_task(const product *q, int64_t task, moru_real *v, moru_real *m)
     MORU_KERNEL(winograd_source)(w, q->x, first, count, v, p->depth, p->v_stride);
     for (int64_t k = from; k < to; k++) {
         int64_t column = k * WINOGRAD_GROUP, width = group_width(w, k);
-        multiply(w, p, v, q->u + k * WINOGRAD_POINTS * p->u_stride, width, count, m);
+        const moru_real *u = q->u + k * WINOGRAD_POINTS * p->u_stride;
+        for (int64_t i = 0; i < WINOGRAD_POINTS; i++)
+            MORU_KERNEL(winograd_multiply)(v + i * p->v_stride, p->depth, u + i * p->u_stride, width, w->channels, count,
+                                           m + i * p->m_stride);
         MORU_KERNEL(winograd_gather)(w, m, width, p->m_stride, first, count, column,
                                      min(w->columns - column, WINOGRAD_GROUP), q->bias, relu, q->out);
     }

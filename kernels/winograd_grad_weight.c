@@ -5,8 +5,8 @@
  * size alone and follow each other, so every sum has one order. At the end dw = G' dU G. */
 #include "kernels/winograd.h"
 
-#define CHUNK_BYTES (3 * 1024 * 1024) /* of V and D, about: they pass through the shared cache */
-#define MIN_CHUNK 96
+#define CHUNK_BYTES (1536 * 1024) /* of V and D, about: they pass through the caches */
+#define MIN_CHUNK 64
 #define MAX_CHUNK 512
 #define PIECE 8 /* tiles transformed at once */
 

@@ -120,8 +120,9 @@ KERNEL_INLINE void transform_columns(const strip *s, int64_t channel, int64_t ch
 static void transform_rows(const vec *columns, int64_t tiles, moru_real *out, int64_t ld, int64_t stride)
 {
     for (int64_t i = 0; i < tiles; i++, columns += WINOGRAD_OUT * WINOGRAD_IN, out += ld) {
-#pragma GCC unroll 6
-        for (int k = 0; k < WINOGRAD_IN; k++) {
+        moru_real *row = out;
+#pragma GCC unroll 1
+        for (int k = 0; k < WINOGRAD_IN; k++, row += WINOGRAD_IN * stride) {
             vec d[WINOGRAD_IN], v[WINOGRAD_IN];
 #pragma GCC unroll 6
             for (int j = 0; j < WINOGRAD_IN; j++)
@@ -129,7 +130,7 @@ static void transform_rows(const vec *columns, int64_t tiles, moru_real *out, in
             source_points(d, v);
 #pragma GCC unroll 6
             for (int j = 0; j < WINOGRAD_IN; j++)
-                vec_store(out + (k * WINOGRAD_IN + j) * stride, v[j]);
+                vec_store(row + j * stride, v[j]);
         }
     }
 }
@@ -170,33 +171,33 @@ KERNEL_INLINE void gather_vector(const winograd *w, const moru_real *m, int64_t 
                                  moru_real *out, int64_t rows, int64_t columns, int64_t lanes, bool whole)
 {
     vec half[WINOGRAD_OUT][WINOGRAD_IN]; /* half way: columns of points done */
-#pragma GCC unroll 6
-    for (int j = 0; j < WINOGRAD_IN; j++) {
+#pragma GCC unroll 1
+    for (int j = 0; j < WINOGRAD_IN; j++, m += stride) {
         vec d[WINOGRAD_IN], y[WINOGRAD_OUT];
 #pragma GCC unroll 6
         for (int k = 0; k < WINOGRAD_IN; k++)
-            d[k] = vec_load(m + (k * WINOGRAD_IN + j) * stride);
+            d[k] = vec_load(m + k * WINOGRAD_IN * stride);
         gather_points(d, y);
 #pragma GCC unroll 4
         for (int r = 0; r < WINOGRAD_OUT; r++)
             half[r][j] = y[r];
     }
-    int64_t row = w->out_w * w->columns;
-#pragma GCC unroll 4
-    for (int r = 0; r < WINOGRAD_OUT; r++) {
+    int64_t height = whole ? WINOGRAD_OUT : rows, pixel = w->columns, row = w->out_w * pixel;
+#pragma GCC unroll 1
+    for (int64_t r = 0; r < height; r++, out += row) {
         vec y[WINOGRAD_OUT];
-        if (!whole && r >= rows)
-            break;
         gather_points(half[r], y);
 #pragma GCC unroll 4
         for (int j = 0; j < WINOGRAD_OUT; j++) {
+            if (whole)
+                __builtin_prefetch(out + (WINOGRAD_OUT + j) * pixel, 1);
             y[j] += bias;
             if (relu)
                 y[j] = vec_max(vec_zero(), y[j]);
             if (whole)
-                vec_store(out + r * row + j * w->columns, y[j]);
+                vec_store(out + j * pixel, y[j]);
             else if (j < columns)
-                vec_store_part(out + r * row + j * w->columns, y[j], lanes);
+                vec_store_part(out + j * pixel, y[j], lanes);
         }
     }
 }
@@ -237,8 +238,8 @@ KERNEL_INLINE void spread_vector(const winograd *w, const moru_real *dy, int64_t
         }
         spread_points(y, half[j]);
     }
-#pragma GCC unroll 6
-    for (int k = 0; k < WINOGRAD_IN; k++) {
+#pragma GCC unroll 1
+    for (int k = 0; k < WINOGRAD_IN; k++, out += WINOGRAD_IN * stride) {
         vec y[WINOGRAD_OUT], d[WINOGRAD_IN];
 #pragma GCC unroll 4
         for (int j = 0; j < WINOGRAD_OUT; j++)
@@ -246,7 +247,7 @@ KERNEL_INLINE void spread_vector(const winograd *w, const moru_real *dy, int64_t
         spread_points(y, d);
 #pragma GCC unroll 6
         for (int j = 0; j < WINOGRAD_IN; j++)
-            vec_store(out + (k * WINOGRAD_IN + j) * stride, d[j]);
+            vec_store(out + j * stride, d[j]);
     }
 }
 
