@@ -30,6 +30,7 @@ typedef struct moru_compilation {
 } moru_compilation;
 
 moru_status moru_pass_lower(moru_compilation *c); /* copies what is needed, with concrete sizes */
+void moru_pass_direct(moru_compilation *c);       /* without MORU_PASS_WINOGRAD: no op may choose another algorithm */
 moru_status moru_pass_fold(moru_compilation *c);  /* computes what depends on constants only */
 moru_status moru_pass_share(moru_compilation *c); /* equal calls become one */
 moru_status moru_pass_commute(moru_compilation *c); /* masks and sums go before the gradient of pooling */

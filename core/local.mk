@@ -15,6 +15,7 @@ core_sources = \
 	core/number.c \
 	core/number.h \
 	core/pass_commute.c \
+	core/pass_direct.c \
 	core/pass_fold.c \
 	core/pass_fuse.c \
 	core/pass_lower.c \

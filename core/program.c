@@ -64,6 +64,8 @@ static moru_status run_passes(moru_compilation *c)
 {
     uint32_t without = c->options->without;
     MORU_TRY(moru_pass_lower(c));
+    if (without & MORU_PASS_WINOGRAD)
+        moru_pass_direct(c);
     if (!(without & MORU_PASS_SHARE))
         MORU_TRY(moru_pass_share(c));
     if (!(without & MORU_PASS_FOLD))

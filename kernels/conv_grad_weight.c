@@ -220,7 +220,7 @@ size_t MORU_KERNEL(conv2d_grad_weight_workspace)(const moru_conv2d *g, int threa
     if (conv_is_depthwise(g))
         return MORU_KERNEL(depthwise_grad_weight_workspace)(g);
     winograd tiles = MORU_KERNEL(winograd_forward_tiles)(g);
-    if (MORU_KERNEL(winograd_fits_weight)(g, &tiles))
+    if (MORU_KERNEL(winograd_fits)(g, &tiles))
         return MORU_KERNEL(winograd_weight_workspace)(&tiles, threads);
     conv_walk w = weight_walk(g);
     if (MORU_KERNEL(conv_planar_fits)(&w, g->groups, g->filters))
@@ -241,7 +241,7 @@ void MORU_KERNEL(conv2d_grad_weight)(const moru_conv2d *g, const moru_real *dy, 
         return;
     }
     winograd tiles = MORU_KERNEL(winograd_forward_tiles)(g);
-    if (MORU_KERNEL(winograd_fits_weight)(g, &tiles)) {
+    if (MORU_KERNEL(winograd_fits)(g, &tiles)) {
         MORU_KERNEL(winograd_weight)(&tiles, dy, x, dweight, workspace, threads);
         return;
     }

@@ -26,9 +26,8 @@ typedef struct winograd {
 winograd MORU_KERNEL(winograd_forward_tiles)(const moru_conv2d *g);
 winograd MORU_KERNEL(winograd_grad_input_tiles)(const moru_conv2d *g);
 
-/* Whether the three directions are to go this way: possible, and by its sizes the faster one. */
+/* Whether a direction with these tiles is to go this way: possible, and by its sizes alone the faster one. */
 bool MORU_KERNEL(winograd_fits)(const moru_conv2d *g, const winograd *w);
-bool MORU_KERNEL(winograd_fits_weight)(const moru_conv2d *g, const winograd *w);
 
 /* out(image,i,j) = act(bias + convolution): with the weights [3][3][channels][columns] as they lie, or with the
  * rotated ones of [3][3][columns][channels] */

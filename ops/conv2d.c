@@ -27,7 +27,7 @@ moru_status moru_conv2d_geometry(const moru_conv2d_op_attrs *a, const moru_shape
                              each);
     *g = (moru_conv2d){.n = n, .h = x->dims[1], .w = x->dims[2], .c = c, .kh = weight->dims[0], .kw = weight->dims[1],
                        .filters = filters, .sh = a->strides[0], .sw = a->strides[1], .dh = a->dilation[0],
-                       .dw = a->dilation[1], .groups = a->groups};
+                       .dw = a->dilation[1], .groups = a->groups, .method = (int)a->method};
     moru_padding padding = (moru_padding)a->padding;
     moru_window rows = {g->kh, g->sh, g->dh, padding, a->pads[0], a->pads[1]};
     moru_window columns = {g->kw, g->sw, g->dw, padding, a->pads[2], a->pads[3]};
@@ -122,7 +122,8 @@ static double flops_conv2d(const moru_infer *in, const moru_shape *out)
 const moru_op_def moru_op_conv2d = {
     .name = "conv2d", .formula = "y[n,i,j,f] = sum over k,l,c of x[n, i s + k d - p, j s + l d - p, c] weight[k,l,c,f]",
     .min_inputs = 2, .max_inputs = 3, .n_outputs = 1, .attr_size = sizeof(moru_conv2d_op_attrs),
-    .epilogue = 1 + offsetof(moru_conv2d_op_attrs, epilogue), .infer = infer_conv2d, .vjp = vjp_conv2d,
+    .epilogue = 1 + offsetof(moru_conv2d_op_attrs, epilogue),
+    .method = 1 + offsetof(moru_conv2d_op_attrs, method), .infer = infer_conv2d, .vjp = vjp_conv2d,
     .workspace = workspace_conv2d, .run = run_conv2d, .print = moru_conv2d_print, .flops = flops_conv2d,
 };
 

@@ -8,6 +8,7 @@
 /* Attributes of all three; the gradients have no epilogue. */
 typedef struct moru_conv2d_op_attrs {
     int64_t strides[2], dilation[2], groups, padding, pads[4];
+    int64_t method;       /* MORU_CONV_BY_COST ... */
     moru_epilogue epilogue;
 } moru_conv2d_op_attrs;
 

@@ -1,5 +1,6 @@
 /* The two gradients of convolution. The three are linear in each operand, so their own gradients are one another. */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "core/status.h"
@@ -66,6 +67,7 @@ const moru_op_def moru_op_conv2d_grad_input = {
     .name = "conv2d_grad_input",
     .formula = "dx[n,h,w,c] = sum of dy[n,i,j,f] weight[k,l,c,f] over h = i s + k d - p, w = j s + l d - p, and f",
     .min_inputs = 3, .max_inputs = 3, .n_outputs = 1, .attr_size = sizeof(moru_conv2d_op_attrs), .shape_only = 4,
+    .method = 1 + offsetof(moru_conv2d_op_attrs, method),
     .infer = infer_grad_input, .vjp = vjp_grad_input, .workspace = workspace_grad_input, .run = run_grad_input,
     .print = moru_conv2d_print, .flops = flops_grad_input,
 };
@@ -114,6 +116,7 @@ const moru_op_def moru_op_conv2d_grad_weight = {
     .name = "conv2d_grad_weight",
     .formula = "dweight[k,l,c,f] = sum over n,i,j of x[n, i s + k d - p, j s + l d - p, c] dy[n,i,j,f]",
     .min_inputs = 3, .max_inputs = 3, .n_outputs = 1, .attr_size = sizeof(moru_conv2d_op_attrs), .shape_only = 4,
+    .method = 1 + offsetof(moru_conv2d_op_attrs, method),
     .infer = infer_grad_weight, .vjp = vjp_grad_weight, .workspace = workspace_grad_weight, .run = run_grad_weight,
     .print = moru_conv2d_print, .flops = flops_grad_weight,
 };

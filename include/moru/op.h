@@ -77,6 +77,8 @@ typedef struct moru_op_def {
     int unary_kernel, binary_kernel; /**< 1 + index in kernels/elementwise.def; 0: not fusable */
     int activation;                  /**< 1 + unary kernel index if usable as an epilogue's activation */
     size_t epilogue;                 /**< 1 + offset of a moru_epilogue in attrs; 0: has none */
+    size_t method;                   /**< 1 + offset of an int64_t in attrs that is 0 where run() may choose a faster
+                                      *   algorithm that rounds otherwise, 1 where it may not; 0: has none */
     /** Output shapes and dtypes, or an error made with moru_op_error() that holds the shapes. */
     moru_status (*infer)(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes);
     /** Appends gradient nodes; NULL only with MORU_OP_NO_GRADIENT. */
