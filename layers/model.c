@@ -165,6 +165,12 @@ moru_node *moru_model_output_at(const moru_model *model, int k)
 
 /* ---- weights ---- */
 
+void moru_model_leave_out(moru_model *model, uint32_t passes)
+{
+    if (model)
+        model->without = passes;
+}
+
 moru_status moru_model_initialize(moru_model *model, uint64_t seed)
 {
     if (moru_model_status(model) != MORU_OK)

@@ -32,6 +32,7 @@ struct moru_model {
     moru_node **inputs, **outputs;
     int n_inputs, n_outputs, cap_inputs;
     uint64_t seed;
+    uint32_t without;          /* MORU_PASS_* that its programs leave out */
     moru_trace trace;          /* of the inference graph: unused updates */
     struct moru_training *training;
     void (*free_training)(struct moru_training *training);

@@ -52,6 +52,17 @@ static moru_node *build_transpose_layer(moru_graph *graph, moru_node *const *x, 
     return moru_tanh(moru_add(build_transpose(graph, x, c), x[2]));
 }
 
+/* By Winograd also where that is slower. n: bias and activation, padding, pads. */
+static moru_node *build_winograd(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
+{
+    moru_conv2d_op_attrs attrs = {.strides = {1, 1}, .dilation = {1, 1}, .groups = 1, .padding = c->n[1],
+                                  .method = MORU_CONV_WINOGRAD};
+    pads_of(c->n[2], attrs.pads);
+    attrs.epilogue.has_bias = c->n[0] != 0;
+    attrs.epilogue.activation = c->n[0] ? 1 + MORU_UNARY_tanh : 0;
+    return moru_apply_op(graph, &moru_op_conv2d, x, c->n[0] ? 3 : 2, &attrs);
+}
+
 #define POOL(function) \
     static moru_node *build_##function(moru_graph *graph, moru_node *const *x, const gradcheck_case *c) \
     { \
@@ -77,6 +88,8 @@ static moru_node *build_pick(moru_graph *graph, moru_node *const *x, const gradc
 #define TRANSPOSE(name_, x, w, ...) \
     {.name = "conv2d_transpose/" name_, .build = build_transpose, .n = {__VA_ARGS__}, .in = {x, w}}
 #define TAIL(name_, build_, x, w, b, ...) {.name = name_, .build = build_, .n = {__VA_ARGS__}, .in = {x, w, b}}
+#define WINOGRAD(name_, x, w, ...) \
+    {.name = "winograd/" name_, .build = build_winograd, .n = {0, __VA_ARGS__}, .in = {x, w}}
 #define MAX(name_, x, ...) \
     {.name = "max_pool2d/" name_, .build = build_max_pool2d, .n = {__VA_ARGS__}, .in = {x}, .flags = GRADCHECK_DISTINCT}
 #define AVG(name_, x, ...) {.name = "avg_pool2d/" name_, .build = build_avg_pool2d, .n = {__VA_ARGS__}, .in = {x}}
@@ -122,6 +135,12 @@ const gradcheck_case gradcheck_cases_conv[] = {
     TRANSPOSE("depthwise", R(1, 3, 2, 3), R(3, 2, 1, 3), 2, 1, 1, 1, 3),
     TRANSPOSE("no images", R(0, 3, 2, 2), R(3, 2, 3, 2), 2, 2),
     TAIL("conv2d_transpose layer", build_transpose_layer, R(2, 3, 3, 2), R(4, 4, 3, 2), R(3), 2, 2, 1, 1, 1, 0, 1111),
+    WINOGRAD("one tile", R(1, 6, 6, 1), R(3, 3, 1, 2), 0),
+    WINOGRAD("one pixel", R(2, 1, 1, 2), R(3, 3, 2, 1), MORU_SAME),
+    WINOGRAD("same, odd sizes", R(2, 5, 7, 2), R(3, 3, 2, 3), MORU_SAME),
+    WINOGRAD("explicit", R(1, 3, 4, 2), R(3, 3, 2, 2), MORU_EXPLICIT, 1203),
+    WINOGRAD("explicit, wider than the kernel", R(1, 2, 2, 1), R(3, 3, 1, 1), MORU_EXPLICIT, 4035),
+    TAIL("winograd/bias and activation", build_winograd, R(1, 5, 4, 2), R(3, 3, 2, 3), R(3), 1, MORU_SAME),
 
     MAX("halves", R(2, 4, 6, 2), 2, 2),
     MAX("rest left over", R(1, 5, 7, 1), 2, 3),

@@ -7,6 +7,7 @@
 
 #include <moru.h>
 #include "core/program.h"
+#include "kernels/kernels.h"
 #include "tests/count_allocations.h"
 
 /* A small convolutional network's training step, with everything passes work on: aliases, epilogues, chains, batch
@@ -132,7 +133,8 @@ END_TEST
 START_TEST(test_passes_change_no_result)
 {
     static moru_real plain[STATE], state[STATE];
-    static const uint32_t without[] = {0, MORU_PASS_FOLD, MORU_PASS_SHARE, MORU_PASS_FUSE, MORU_PASS_ORDER, MORU_PASS_IN_PLACE};
+    static const uint32_t without[] = {0, MORU_PASS_FOLD, MORU_PASS_SHARE, MORU_PASS_FUSE, MORU_PASS_ORDER,
+                                       MORU_PASS_IN_PLACE, MORU_PASS_WINOGRAD};
     network n = build();
     train(&n, 2, MORU_PASS_FOLD | MORU_PASS_SHARE | MORU_PASS_FUSE | MORU_PASS_ORDER | MORU_PASS_IN_PLACE, 3, plain);
     moru_graph_free(n.graph);
@@ -319,6 +321,57 @@ START_TEST(test_check_finite_names_the_node)
 }
 END_TEST
 
+/* Leaving Winograd out reaches the convolution and both its gradients: each result is the direct kernel's, bit by bit,
+ * and with Winograd another one, close by. */
+START_TEST(test_winograd_is_left_out)
+{
+    enum { N = 4, SIZE = 8, C = 32, PIXELS = N * SIZE * SIZE * C, WEIGHTS = 9 * C * C };
+    moru_graph *graph = moru_graph_new();
+    moru_node *x = moru_placeholder(graph, "x", MORU_REAL, MORU_SHAPE(N, SIZE, SIZE, C));
+    moru_node *w = moru_placeholder(graph, "w", MORU_REAL, MORU_SHAPE(3, 3, C, C));
+    moru_node *y = moru_conv2d_op(x, w, &(moru_conv2d_attrs){.padding = MORU_SAME}), *wanted[] = {x, w}, *out[3] = {y};
+    ck_assert_int_eq(moru_gradients(moru_sum(moru_square(y), NULL, 0, false), wanted, 2, out + 1), MORU_OK);
+    moru_real *data = malloc((PIXELS + WEIGHTS) * sizeof *data);
+    for (int i = 0; i < PIXELS + WEIGHTS; i++)
+        data[i] = (moru_real)((i * 7919 % 1009) / 504.5 - 1);
+    moru_program *programs[3];
+    for (int k = 0; k < 3; k++) { /* with; without; without and on another number of threads */
+        ck_assert_int_eq(moru_program_new(&programs[k], &(moru_program_options){
+            .inputs = wanted, .n_inputs = 2, .outputs = out, .n_outputs = 3, .threads = k,
+            .without = k ? MORU_PASS_WINOGRAD : 0}), MORU_OK);
+        ck_assert_int_eq(moru_program_bind(programs[k], 0, data), MORU_OK);
+        ck_assert_int_eq(moru_program_bind(programs[k], 1, data + PIXELS), MORU_OK);
+        ck_assert_int_eq(moru_program_run(programs[k]), MORU_OK);
+    }
+    for (int i = 0; i < 3; i++) {
+        const moru_tensor *with = moru_program_output(programs[0], i), *direct = moru_program_output(programs[1], i);
+        const moru_real *a = moru_tensor_const_data(with), *b = moru_tensor_const_data(direct);
+        size_t bytes = (size_t)moru_tensor_size(with) * sizeof(moru_real);
+        ck_assert(memcmp(b, moru_tensor_const_data(moru_program_output(programs[2], i)), bytes) == 0);
+        ck_assert_msg(memcmp(a, b, bytes) != 0, "output %d is the same bits with Winograd", i);
+        double most = 0, apart = 0;
+        for (int64_t k = 0; k < moru_tensor_size(with); k++) {
+            most = fmax(most, fabs((double)b[k]));
+            apart = fmax(apart, fabs((double)(a[k] - b[k])));
+        }
+        ck_assert_msg(apart < 1e-5 * most, "output %d is %g of the largest apart", i, apart / most);
+    }
+    moru_conv2d g = {.n = N, .h = SIZE, .w = SIZE, .c = C, .kh = 3, .kw = 3, .filters = C, .oh = SIZE, .ow = SIZE, .sh = 1,
+                     .sw = 1, .dh = 1, .dw = 1, .top = 1, .left = 1, .groups = 1, .method = MORU_CONV_DIRECT};
+    const moru_kernels *kernels = moru_kernels_select();
+    void *workspace = aligned_alloc(64, (kernels->conv2d_workspace(&g, 1) + 127) / 64 * 64);
+    moru_real *plain = malloc(PIXELS * sizeof *plain);
+    kernels->conv2d(&g, data, data + PIXELS, NULL, 0, NULL, plain, workspace, 1);
+    ck_assert(memcmp(plain, moru_tensor_const_data(moru_program_output(programs[1], 0)), PIXELS * sizeof *plain) == 0);
+    free(workspace);
+    free(plain);
+    free(data);
+    for (int k = 0; k < 3; k++)
+        moru_program_free(programs[k]);
+    moru_graph_free(graph);
+}
+END_TEST
+
 START_TEST(test_bad_options)
 {
     moru_graph *g = moru_graph_new();
@@ -397,6 +450,7 @@ int main(void)
     tcase_add_test(tcase, test_updates_see_old_values);
     tcase_add_test(tcase, test_update_read_later);
     tcase_add_test(tcase, test_check_finite_names_the_node);
+    tcase_add_test(tcase, test_winograd_is_left_out);
     tcase_add_test(tcase, test_bad_options);
     tcase_add_test(tcase, test_zero_sized_batch);
     tcase_add_test(tcase, test_graphs_in_several_threads);

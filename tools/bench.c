@@ -80,7 +80,7 @@ static moru_status print_json(const settings *s, const batch *b, int64_t size, c
                              "model", json_name(s->model),
                              "batch", (json_int_t)size,
                              "mode", b->training ? "train" : "infer",
-                             "threads", thread_count(),
+                             "threads", "no-winograd", thread_count(),
                              "steps", t->n,
                              "median_ms", median * 1e3,
                              "min_ms", t->times[0] * 1e3,
@@ -152,6 +152,6 @@ static int run(const settings *s)
 const command command_bench = {
     .name = "bench", .argument = "MODEL", .summary = "time whole steps: forward, backward and optimizer, or inference",
     .options = (const char *const[]){"batch", "mode", "seconds", "json", "profile", "data", "loss", "optimizer",
-                                     "threads", NULL},
+                                     "threads", "no-winograd", NULL},
     .run = run,
 };

@@ -17,7 +17,7 @@ typedef struct settings {
     int n_metrics;
     int64_t epochs, steps, batch, seed, threads;
     double lr, seconds;
-    bool resume, quiet, training, program, json, profile;
+    bool resume, quiet, no_winograd, training, program, json, profile;
 } settings;
 
 typedef struct command {

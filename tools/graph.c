@@ -47,5 +47,6 @@ static int run(const settings *s)
 const command command_graph = {
     .name = "graph", .argument = "MODEL", .summary = "Graphviz text of a model's graph, or of its program",
     .details = "As in: moru graph lenet | dot -Tsvg -o lenet.svg. With --program, --training shows the training step.",
-    .options = (const char *const[]){"program", "training", "batch", "data", "loss", "threads", NULL}, .run = run,
+    .options = (const char *const[]){"program", "training", "batch", "data", "loss", "threads", "no-winograd", NULL},
+    .run = run,
 };

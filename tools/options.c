@@ -38,6 +38,7 @@ static const option_row rows[] = {
     {"log", "DIR", TEXT, AT(log), 0, "write history.csv and the pictures there"},
     {"seed", "N", INTEGER, AT(seed), 0, "of weights, shuffling and dropout (default 0)"},
     {"threads", "N", INTEGER, AT(threads), 1, "threads (default: as OpenMP would choose)"},
+    {"no-winograd", NULL, FLAG, AT(no_winograd), 0, "compute all convolutions as plain sums: slower, less rounding"},
     {"quiet", NULL, FLAG, AT(quiet), 0, "no progress and no messages but failures"},
     {"input", "FILE.h5", TEXT, AT(input), 0, "data sets x, or x0 x1 ..., or the inputs' own names"},
     {"output", "OUT.h5", TEXT, AT(output), 0, "file to write"},

@@ -75,6 +75,8 @@ moru_status source_open(source *src, const settings *s, unsigned wants)
     moru_status status = src->zoo ? open_zoo(src, s, wants) : file ? open_file(src, s, wants) : unknown(s->model);
     if (status == MORU_OK && moru_model_status(src->model) != MORU_OK)
         status = moru_op_error(moru_model_status(src->model), "%s", moru_model_error(src->model));
+    if (status == MORU_OK && s->no_winograd)
+        moru_model_leave_out(src->model, MORU_PASS_WINOGRAD);
     if (status == MORU_OK && s->weights)
         status = moru_load_weights(src->model, s->weights);
     return status;

@@ -255,6 +255,6 @@ const command command_train = {
                "MODEL.predictions.png and MODEL.history.png, in the directory of --log or here.",
     .options = (const char *const[]){"data", "validation", "epochs", "steps", "batch", "optimizer", "lr", "schedule",
                                      "loss", "metric", "weights", "save", "checkpoint", "resume", "log", "seed",
-                                     "threads", "quiet", NULL},
+                                     "threads", "no-winograd", "quiet", NULL},
     .run = run,
 };

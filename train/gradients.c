@@ -65,7 +65,7 @@ static moru_status run(work *w)
     memcpy(shapes + w->key.n_inputs, w->key.targets, (size_t)w->key.n_targets * sizeof *shapes);
     MORU_TRY(moru_program_new(&w->program, &(moru_program_options){
         .inputs = w->placeholders, .input_shapes = shapes, .n_inputs = n,
-        .outputs = w->results, .n_outputs = 1 + w->n}));
+        .outputs = w->results, .n_outputs = 1 + w->n, .without = w->model->without}));
     for (int k = 0; k < n; k++)
         MORU_TRY(moru_program_bind(w->program, k, k < w->key.n_inputs ? w->data.inputs[k]
                                                                      : w->data.targets[k - w->key.n_inputs]));

@@ -153,7 +153,7 @@ static moru_status compile_step(moru_step *step, const updates *u)
         .inputs = step->placeholders, .input_shapes = step->shapes, .n_inputs = step->n_placeholders,
         .outputs = step->outputs, .n_outputs = step->n_outputs,
         .update_variables = u->variables, .update_values = u->values, .n_updates = u->n,
-        .threads = step->key.threads, .seed = step->key.seed});
+        .threads = step->key.threads, .seed = step->key.seed, .without = step->key.without});
 }
 
 static void set_shapes(moru_step *step)
@@ -228,7 +228,8 @@ static bool same_shapes(const moru_shape *a, const moru_shape *b, int n)
 static bool same_key(const moru_step_key *a, const moru_step_key *b)
 {
     return a->kind == b->kind && a->threads == b->threads && a->seed == b->seed && a->unguarded == b->unguarded
-        && a->n_inputs == b->n_inputs && a->n_targets == b->n_targets && same_shapes(a->inputs, b->inputs, a->n_inputs)
+        && a->without == b->without && a->n_inputs == b->n_inputs && a->n_targets == b->n_targets
+        && same_shapes(a->inputs, b->inputs, a->n_inputs)
         && same_shapes(a->targets, b->targets, a->n_targets)
         && memcmp(a->target_dtypes, b->target_dtypes, (size_t)a->n_targets * sizeof *a->target_dtypes) == 0;
 }
@@ -250,10 +251,12 @@ static void put_first(moru_training *t, int k)
     t->steps[0] = step;
 }
 
-moru_status moru_step_get(moru_training *training, const moru_step_key *key, moru_step **step)
+moru_status moru_step_get(moru_training *training, const moru_step_key *wanted, moru_step **step)
 {
+    moru_step_key key = *wanted;
+    key.without = training->model->without;
     for (int k = 0; k < MORU_MAX_STEPS && training->steps[k]; k++)
-        if (same_key(&training->steps[k]->key, key)) {
+        if (same_key(&training->steps[k]->key, &key)) {
             put_first(training, k);
             *step = training->steps[0];
             return MORU_OK;
@@ -261,7 +264,7 @@ moru_status moru_step_get(moru_training *training, const moru_step_key *key, mor
     moru_step *made = calloc(1, sizeof *made);
     if (!made)
         return moru_fail(MORU_ERR_MEMORY, "no memory for a step");
-    made->key = *key;
+    made->key = key;
     moru_status status = build(training, made);
     if (status != MORU_OK) {
         moru_step_free(made);
@@ -316,7 +319,8 @@ static moru_status explain(const moru_training *t, moru_step *step, const moru_s
     moru_status status = moru_program_new(&program, &(moru_program_options){
         .inputs = step->placeholders, .input_shapes = step->shapes, .n_inputs = n,
         .outputs = step->outputs, .n_outputs = 1,
-        .threads = step->key.threads, .seed = step->key.seed, .check_finite = true, .without = MORU_PASS_FUSE});
+        .threads = step->key.threads, .seed = step->key.seed, .check_finite = true,
+        .without = MORU_PASS_FUSE | step->key.without});
     if (status == MORU_OK)
         status = bind(step, program, data, n);
     if (status == MORU_OK) {

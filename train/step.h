@@ -11,6 +11,7 @@ typedef struct moru_step_key {
     moru_step_kind kind;
     int threads;
     uint64_t seed;
+    uint32_t without;          /* passes that the model leaves out; filled in by moru_step_get() */
     bool unguarded;            /* parameters are stepped even if the loss isn't finite */
     int n_inputs, n_targets;
     moru_shape inputs[MORU_MAX_FEATURES], targets[MORU_MAX_FEATURES];
@@ -33,7 +34,7 @@ typedef struct moru_step {
 typedef struct moru_step_data { const void *inputs[MORU_MAX_FEATURES], *targets[MORU_MAX_FEATURES]; } moru_step_data;
 
 /* The step for a key: compiled now, or kept from before. Owned by the training. */
-moru_status moru_step_get(moru_training *training, const moru_step_key *key, moru_step **step);
+moru_status moru_step_get(moru_training *training, const moru_step_key *wanted, moru_step **step);
 void moru_step_free(moru_step *step);
 /* Runs it. A training step sees the learning rate of training->iteration, and counts it on. If the loss isn't finite
  * nothing is changed, and MORU_ERR_NUMERIC names the node where it began. */

@@ -316,7 +316,7 @@ static moru_status compile(moru_train_step *s, const moru_train_step_options *o,
     return moru_program_new(&s->program, &(moru_program_options){
         .inputs = inputs, .n_inputs = n, .outputs = o->outputs, .n_outputs = o->n_outputs,
         .update_variables = s->trace.update_variables, .update_values = s->trace.update_values,
-        .n_updates = s->trace.n_updates, .threads = o->threads, .seed = o->seed});
+        .n_updates = s->trace.n_updates, .threads = o->threads, .seed = o->seed, .without = o->without});
 }
 
 moru_status moru_train_step_compile_with(moru_train_step *s, const moru_train_step_options *options)

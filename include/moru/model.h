@@ -37,6 +37,11 @@ MORU_API const char *moru_model_name(const moru_model *model);
 /** Draws all weights anew from their initializers. The same seed gives the same weights. */
 MORU_API moru_status moru_model_initialize(moru_model *model, uint64_t seed);
 
+/** Compiler passes (MORU_PASS_*, <moru/program.h>) that the programs of this model leave out from now on, in training,
+ *  evaluation, prediction and gradients. MORU_PASS_WINOGRAD is the one with a use: convolutions then round as plain sums
+ *  do, and are slower. 0: none, as at the start. */
+MORU_API void moru_model_leave_out(moru_model *model, uint32_t passes);
+
 MORU_API int moru_model_layer_count(const moru_model *model);
 MORU_API moru_layer *moru_model_layer_at(moru_model *model, int k);
 MORU_API moru_layer *moru_model_layer(moru_model *model, const char *name); /**< NULL: no such layer */

@@ -50,6 +50,7 @@ typedef struct moru_train_step_options {
     int n_outputs;
     int threads;                /**< 0: as OpenMP would choose */
     uint64_t seed;              /**< of dropout and the like */
+    uint32_t without;           /**< compiler passes to leave out: MORU_PASS_* */
 } moru_train_step_options;
 /** Ends the description: nothing can be added afterwards. */
 #define moru_train_step_compile(step, ...) moru_train_step_compile_with((step), MORU_OPTIONS(moru_train_step_options, __VA_ARGS__))
