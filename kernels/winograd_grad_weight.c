@@ -37,7 +37,8 @@ static plan make_plan(const winograd *w)
     return p;
 }
 
-/* dU (+)= V' D of one point and panel */
+/* dU (+)= V' D of one point and panel. A chunk sums from zero: one chain through all tiles would round several times
+ * worse. */
 static void multiply(const winograd *w, const plan *p, const moru_real *v, const moru_real *d, int64_t count,
                      int64_t task, bool accumulate, moru_real *u)
 {
@@ -47,17 +48,22 @@ static void multiply(const winograd *w, const plan *p, const moru_real *v, const
     tile t = {
         .step = p->depth, .offsets = &zero, .runs = 1, .length = count, .b = d + point * p->d_stride + column,
         .ldb = p->width, .columns = tile_panel_start(p->width, p->panels, panel + 1) - column,
-        .accumulate = accumulate,
     };
+    moru_real sums[TILE_MAX_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
     v += point * p->v_stride;
     u += point * p->u_stride + column;
     for (int64_t i = 0, row = 0; i < p->row_tiles; i++) {
         int64_t end = w->channels * (i + 1) / p->row_tiles, rows = end - row;
         for (int64_t r = 0; r < rows; r++, row++) {
             t.a[r] = v + row;
-            t.c[r] = u + row * p->width;
+            t.c[r] = accumulate ? sums + r * TILE_COLUMNS : u + row * p->width;
         }
         MORU_KERNEL(tile)(&t, rows);
+        for (int64_t r = 0; accumulate && r < rows; r++)
+            for (int64_t j = 0; j < t.columns; j += LANES) {
+                moru_real *to = u + (row - rows + r) * p->width + j;
+                vec_store(to, vec_load(to) + vec_load(t.c[r] + j));
+            }
     }
 }
 
