@@ -346,7 +346,7 @@ START_TEST(manual_and_help_agree)
     strcat(options, " ");
     for (const char *at = page; (at = strstr(at, "\\-\\-")) != NULL; at++) {
         char name[64], wanted[72];
-        if (sscanf(at + 4, "%63[a-z]", name) != 1)
+        if (sscanf(at + 4, "%63[a-z-]", name) != 1)
             continue;
         snprintf(wanted, sizeof wanted, " %s ", name);
         ck_assert_msg(strstr(options, wanted) != NULL, "no command takes the manual page's --%s", name);

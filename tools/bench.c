@@ -80,7 +80,7 @@ static moru_status print_json(const settings *s, const batch *b, int64_t size, c
                              "model", json_name(s->model),
                              "batch", (json_int_t)size,
                              "mode", b->training ? "train" : "infer",
-                             "threads", "no-winograd", thread_count(),
+                             "threads", thread_count(),
                              "steps", t->n,
                              "median_ms", median * 1e3,
                              "min_ms", t->times[0] * 1e3,
