@@ -167,7 +167,8 @@ moru_status moru_pass_order(moru_compilation *c)
             int64_t size;
             bool leaf = moru_op_is_leaf(node->call->op);
             bool alias = (node->call->op->flags & MORU_OP_ALIAS) != 0;
-            if (!leaf && !alias)
+            bool unread = o.uses[i] == 0 && moru_op_bit(node->call->op->optional_outputs, node->output);
+            if (!leaf && !alias && !unread)
                 moru_tensor_bytes(node->dtype, &node->shape, &size, &o.bytes[i]);
         }
         if (add_edges(&o))

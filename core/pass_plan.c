@@ -118,11 +118,28 @@ static const moru_node *update_target(const planning *p, const moru_call *call, 
     return variable;
 }
 
+static bool is_update(const moru_compilation *c, const moru_node *node)
+{
+    for (int u = 0; u < c->n_updates; u++)
+        if (c->update_values[u] == node)
+            return true;
+    return false;
+}
+
 static void plan_output(planning *p, const moru_call *call, int k, int32_t t)
 {
     moru_compilation *c = p->c;
     int32_t *buffer = &c->buffer_of[call->outputs[k]->id];
+    if (moru_op_bit(call->op->optional_outputs, k) && p->last_use[call->outputs[k]->id] < 0
+        && !is_update(c, call->outputs[k])) {
+        *buffer = -1;
+        return;
+    }
     bool alias = k == 0 && (call->op->flags & MORU_OP_ALIAS);
+    if (alias && c->buffer_of[call->inputs[0]->id] < 0) {
+        *buffer = -1; /* of a value without storage, for its shape */
+        return;
+    }
     const moru_node *target = alias ? NULL : update_target(p, call, k, t);
     if (alias) {
         *buffer = c->buffer_of[call->inputs[0]->id];
@@ -140,9 +157,8 @@ static void plan_output(planning *p, const moru_call *call, int k, int32_t t)
     if (c->buffers[*buffer].last < t)
         c->buffers[*buffer].last = t;
     int32_t last = p->last_use[call->outputs[k]->id];
-    for (int u = 0; u < c->n_updates && !target; u++)
-        if (c->update_values[u] == call->outputs[k])
-            last = c->n_order; /* copied into its variable after the last call */
+    if (!target && is_update(c, call->outputs[k]))
+        last = c->n_order; /* copied into its variable after the last call */
     if (last > p->buffer_last[*buffer])
         p->buffer_last[*buffer] = last;
     if (last > c->buffers[*buffer].last)

@@ -40,6 +40,7 @@
     K(layer_norm) K(layer_norm_grad_workspace) K(layer_norm_grad) \
     K(attention_workspace) K(attention) K(attention_grad_workspace) K(attention_grad) \
     K(copy_strided) K(dropout) K(random_uniform) K(random_normal) K(gather_rows) K(scatter_rows) \
+    K(lstm_workspace) K(lstm) K(lstm_grad_workspace) K(lstm_grad) \
     K(sgd) K(adam) K(rmsprop) K(adagrad) K(all_finite)
 
 /* Prototypes: MORU_KERNEL(gemm) ..., MORU_KERNEL(unary_exp) ..., MORU_KERNEL(binary_add) ... */

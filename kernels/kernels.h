@@ -75,6 +75,29 @@ typedef struct moru_attention {
     int64_t mask_n, mask_h, mask_t; /* strides of the mask, 0 where it is repeated; its rows are s numbers */
 } moru_attention;
 
+/* A recurrent layer over n sequences of t steps. x is [n,t,in]; step s reads position s, or t - 1 - s if backwards.
+ * Weights as Keras has them: kernel [in,gates units], recurrent [units,gates units], gates side by side. What may be
+ * NULL: absent inputs are zeros, absent outputs aren't wanted. y [n,t,units] is in the order of the steps; what the
+ * gradient needs (gates, cells, before, all [n,t,..]) lies at the positions of x. */
+typedef struct moru_rnn {
+    int64_t n, t, in, units;
+    bool backwards;
+} moru_rnn;
+
+/* LSTM, gates i, f, c, o. May be NULL: bias, h0, c0, all outputs. */
+typedef struct moru_lstm_args {
+    const moru_real *x, *kernel, *recurrent, *bias, *h0, *c0;
+    moru_real *y, *last_h, *last_c;
+    moru_real *gates, *cells, *before; /* after their activations [n,t,4 units]; c and the h before the step */
+} moru_lstm_args;
+
+/* May be NULL: c0, dy, dh, dc (gradients of y, last_h, last_c), dh0, dc0. dgates [n,t,4 units], the gradient of the
+ * gates before their activations, may be gates. */
+typedef struct moru_lstm_grad_args {
+    const moru_real *gates, *cells, *recurrent, *c0, *dy, *dh, *dc;
+    moru_real *dgates, *dh0, *dc0;
+} moru_lstm_grad_args;
+
 typedef enum moru_reduce_kind { MORU_REDUCE_SUM, MORU_REDUCE_MEAN, MORU_REDUCE_MAX, MORU_REDUCE_MIN, MORU_REDUCE_PROD } moru_reduce_kind;
 
 typedef struct moru_adam { double lr, beta_1, beta_2, epsilon, weight_decay, step; } moru_adam_args;
@@ -184,6 +207,11 @@ typedef struct moru_kernels {
     /* dtable[v,:] = sum over r with index[r] = v of dy[r,:], in order of r */
     void (*scatter_rows)(const moru_real *dy, int64_t width, const int32_t *index, int64_t rows, int64_t vocabulary,
                          moru_real *dtable, int threads);
+
+    size_t (*lstm_workspace)(const moru_rnn *g);
+    void (*lstm)(const moru_rnn *g, const moru_lstm_args *a, void *workspace, int threads);
+    size_t (*lstm_grad_workspace)(const moru_rnn *g);
+    void (*lstm_grad)(const moru_rnn *g, const moru_lstm_grad_args *a, void *workspace, int threads);
 
     /* Optimizers; new values may lie over the old ones. NULL slots are absent. */
     void (*sgd)(int64_t n, const moru_real *w, const moru_real *g, const moru_real *m, double lr, double momentum, bool nesterov,

@@ -34,6 +34,10 @@ kernel_sources = \
 	kernels/copy.c \
 	kernels/random.c \
 	kernels/gather.c \
+	kernels/rnn.h \
+	kernels/rnn.c \
+	kernels/lstm.c \
+	kernels/lstm_grad.c \
 	kernels/optimizers.c \
 	kernels/finite.c \
 	kernels/loss.c

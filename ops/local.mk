@@ -15,6 +15,7 @@ ops_sources = \
 	ops/pool.h \
 	ops/random_stream.h \
 	ops/reduce.h \
+	ops/rnn.h \
 	ops/shape_rules.h \
 	ops/window.h \
 	ops/activation.c \
@@ -43,6 +44,8 @@ ops_sources = \
 	ops/layer_norm.c \
 	ops/layer_norm_grad.c \
 	ops/loss.c \
+	ops/lstm.c \
+	ops/lstm_grad.c \
 	ops/matmul.c \
 	ops/one_hot.c \
 	ops/optimizer.c \
@@ -54,6 +57,7 @@ ops_sources = \
 	ops/reduce.c \
 	ops/reshape.c \
 	ops/rmsprop.c \
+	ops/rnn.c \
 	ops/shape_rules.c \
 	ops/slice.c \
 	ops/softmax.c \

@@ -73,6 +73,7 @@ typedef struct moru_op_def {
     size_t attr_size;                /**< bytes of the op's attribute struct, plain data without pointers */
     uint32_t in_place;               /**< bit i: output 0 may lie in the storage of input i (same size); bit 31: 31 and on */
     uint32_t in_place_pairs;         /**< nonzero: output k may lie in the storage of input k, for k < this number */
+    uint32_t optional_outputs;       /**< bit k: output k gets no storage (data NULL, size 0) where nothing reads it */
     uint32_t shape_only;             /**< bit i: of input i only the shape is read; bit 31: of input 31 and on */
     int unary_kernel, binary_kernel; /**< 1 + index in kernels/elementwise.def; 0: not fusable */
     int activation;                  /**< 1 + unary kernel index if usable as an epilogue's activation */

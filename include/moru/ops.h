@@ -221,6 +221,17 @@ MORU_API moru_node *moru_attention_op(moru_node *q, moru_node *k, moru_node *v, 
 MORU_API moru_node *moru_causal_mask(moru_node *x, double fill);
 /** @} */
 
+/** @name Recurrence
+ * Over x [n,t,in], with Keras's weights: gates side by side, kernel [in,gates units], recurrent_kernel [units,gates units].
+ * h0 (and c0), [n,units], are the states before the first step; NULL: zeros. go_backwards: step s reads position
+ * t - 1 - s. Outputs: y [n,t,units] in the order of the steps, then the last states [n,units]. @{ */
+/** z = x kernel + h recurrent_kernel + bias; i, f, o = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o); c = f c + i tanh(z_c);
+ *  h = o tanh(c). Gates i, f, c, o. bias [4 units] may be NULL; h0 and c0 are given or NULL together.
+ *  Outputs: y, last h, last c. */
+MORU_API moru_node *moru_lstm_op(moru_node *x, moru_node *kernel, moru_node *recurrent_kernel, moru_node *bias,
+                                 moru_node *h0, moru_node *c0, bool go_backwards);
+/** @} */
+
 /** @name Losses per sample (no reduction), along the last axis @{ */
 /** -log softmax(logits)[label]; labels int32 of logits' shape less its last axis. A label outside is MORU_ERR_RANGE. */
 MORU_API moru_node *moru_sparse_cross_entropy(moru_node *logits, moru_node *labels);

@@ -1,0 +1,184 @@
+/* The way back through an LSTM's steps: from the gradients of y and of the last states to those of the gates before
+ * their activations, which sums over x and h then make into the gradients of everything else.
+ *
+ * dc += dh o (1 - tanh(c)^2); dz = {dc g i(1-i), dc c_before f(1-f), dc i (1-g^2), dh tanh(c) o(1-o)}; dc = dc f;
+ * dh = dz R^T. The panels hold R^T: rows of gates, columns of units. */
+#include "kernels/rnn.h"
+#include "kernels/vecmath.h"
+
+#define GATES 4
+
+typedef struct lstm_grad {
+    const moru_rnn *g;
+    const moru_lstm_grad_args *a;
+    int64_t groups, stride;
+    int64_t gate_stride;      /* of dz */
+    moru_real *recurrent;     /* panels [panel][GATES units][TILE_COLUMNS] */
+    moru_real *dz;            /* [n][gate_stride], of one step */
+    moru_real *dh, *dc;       /* [n][stride] */
+} lstm_grad;
+
+static size_t lay_out(lstm_grad *l, const moru_rnn *g, char *memory)
+{
+    size_t used = 0;
+    l->g = g;
+    l->groups = rnn_groups(g->units);
+    l->stride = rnn_stride(g->units);
+    l->gate_stride = rnn_stride(GATES * g->units);
+    int64_t panels = (g->units + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    l->recurrent = rnn_take(memory, &used, panels * TILE_COLUMNS * GATES * g->units);
+    l->dz = rnn_take(memory, &used, g->n * l->gate_stride);
+    l->dh = rnn_take(memory, &used, g->n * l->stride);
+    l->dc = rnn_take(memory, &used, g->n * l->stride);
+    return used;
+}
+
+/* A panel's first column of R^T is a row of R. */
+static void pack(const lstm_grad *l, int64_t panel)
+{
+    int64_t units = l->g->units, first = panel * TILE_COLUMNS, k = GATES * units;
+    MORU_KERNEL(transpose)(l->a->recurrent + first * k, k, min(TILE_COLUMNS, units - first), k,
+                           l->recurrent + panel * TILE_COLUMNS * k, TILE_COLUMNS);
+}
+
+/* dz of one sequence and group; dh becomes free, dc that of the step before. */
+KERNEL_INLINE void cell(const lstm_grad *l, int64_t group, int64_t step, int64_t row)
+{
+    const moru_lstm_grad_args *a = l->a;
+    const moru_rnn *s = l->g;
+    int64_t units = s->units, width = rnn_width(units, group), at = row * l->stride + group * LANES;
+    int64_t column = group * LANES, place = row * s->t + rnn_position(s, step);
+    const moru_real *gates = a->gates + place * GATES * units + column;
+    vec i = rnn_load(gates, width), f = rnn_load(gates + units, width), g = rnn_load(gates + 2 * units, width);
+    vec o = rnn_load(gates + 3 * units, width), t = vec_tanh(rnn_load(a->cells + place * units + column, width));
+    vec before = vec_zero(), dh = vec_load(l->dh + at), dc = vec_load(l->dc + at);
+    if (step > 0)
+        before = rnn_load(a->cells + (row * s->t + rnn_position(s, step - 1)) * units + column, width);
+    else if (a->c0)
+        before = rnn_load(a->c0 + row * units + column, width);
+    if (a->dy)
+        dh += rnn_load(a->dy + (row * s->t + step) * units + column, width);
+    dc += dh * o * (R(1) - t * t);
+    vec dz[GATES] = {dc * g * (i * (R(1) - i)), dc * before * (f * (R(1) - f)), dc * i * (R(1) - g * g),
+                     dh * t * (o * (R(1) - o))};
+    vec_store(l->dc + at, dc * f);
+    moru_real *local = l->dz + row * l->gate_stride + column, *out = a->dgates + place * GATES * units + column;
+    for (int k = 0; k < GATES; k++, local += units, out += units) {
+        rnn_store(local, dz[k], width);
+        rnn_store(out, dz[k], width);
+    }
+}
+
+/* dh = dz R^T, columns of panel. */
+static void back_product(const lstm_grad *l, const rnn_part *p, int64_t panel)
+{
+    int64_t units = l->g->units, k = GATES * units, rows = p->last_row - p->first_row;
+    int64_t first = panel * TILE_COLUMNS, groups = min(TILE_VECTORS, l->groups - panel * TILE_VECTORS);
+    int64_t most = tile_rows(groups * LANES), tiles = (rows + most - 1) / most, zero = 0;
+    tile t = {.step = 1, .offsets = &zero, .runs = 1, .ldb = TILE_COLUMNS, .columns = groups * LANES};
+    for (int64_t from = 0; from < k; from += RNN_K_BLOCK)
+        for (int64_t i = 0; i < tiles; i++) {
+            int64_t row = p->first_row + rows * i / tiles, size = p->first_row + rows * (i + 1) / tiles - row;
+            for (int64_t j = 0; j < size; j++) {
+                t.a[j] = l->dz + (row + j) * l->gate_stride + from;
+                t.c[j] = l->dh + (row + j) * l->stride + first;
+            }
+            t.b = l->recurrent + (panel * k + from) * TILE_COLUMNS;
+            t.length = min(RNN_K_BLOCK, k - from);
+            t.accumulate = from > 0;
+            MORU_KERNEL(tile)(&t, size);
+        }
+}
+
+static void cells(const lstm_grad *l, const rnn_part *p, int64_t step)
+{
+    for (int64_t row = p->first_row; row < p->last_row; row++)
+        for (int64_t group = p->first_group; group < p->last_group; group++)
+            cell(l, group, step, row);
+}
+
+static void begin(const lstm_grad *l, const rnn_part *p)
+{
+    MORU_KERNEL(rnn_load_state)(l->g, p, l->a->dh, l->dh);
+    MORU_KERNEL(rnn_load_state)(l->g, p, l->a->dc, l->dc);
+}
+
+static void end(const lstm_grad *l, const rnn_part *p)
+{
+    MORU_KERNEL(rnn_save_state)(l->g, p, l->dh, l->a->dh0);
+    MORU_KERNEL(rnn_save_state)(l->g, p, l->dc, l->a->dc0);
+}
+
+/* The last product is that of the first step: nobody may have asked for the state before it. */
+static bool product_needed(const lstm_grad *l, int64_t step)
+{
+    return step > 0 || l->a->dh0;
+}
+
+static void run_part(const lstm_grad *l, const rnn_part *p)
+{
+    int64_t panels = (l->groups + TILE_VECTORS - 1) / TILE_VECTORS;
+    begin(l, p);
+    for (int64_t s = l->g->t - 1; s >= 0; s--) {
+        cells(l, p, s);
+        for (int64_t panel = 0; panel < panels && product_needed(l, s); panel++)
+            back_product(l, p, panel);
+    }
+    end(l, p);
+}
+
+static void run_by_groups(const lstm_grad *l, int parts)
+{
+    const moru_rnn *g = l->g;
+    rnn_part all = {0, g->n, 0, l->groups};
+    int64_t panels = (l->groups + TILE_VECTORS - 1) / TILE_VECTORS;
+#pragma omp parallel num_threads(parts)
+    {
+#pragma omp for schedule(static)
+        for (int64_t panel = 0; panel < panels; panel++)
+            pack(l, panel);
+#pragma omp single
+        begin(l, &all);
+        for (int64_t s = g->t - 1; s >= 0; s--) {
+#pragma omp for schedule(static)
+            for (int p = 0; p < parts; p++) {
+                rnn_part part = rnn_part_at(g, parts, p);
+                cells(l, &part, s);
+            }
+#pragma omp for schedule(static)
+            for (int64_t panel = 0; panel < (product_needed(l, s) ? panels : 0); panel++)
+                back_product(l, &all, panel);
+        }
+#pragma omp single
+        end(l, &all);
+    }
+}
+
+size_t MORU_KERNEL(lstm_grad_workspace)(const moru_rnn *g)
+{
+    lstm_grad l;
+    return lay_out(&l, g, NULL);
+}
+
+void MORU_KERNEL(lstm_grad)(const moru_rnn *g, const moru_lstm_grad_args *a, void *workspace, int threads)
+{
+    lstm_grad l = {.a = a};
+    int parts = rnn_parts(g, GATES, threads);
+    lay_out(&l, g, workspace);
+    if (parts > 1 && rnn_by_groups(g)) {
+        run_by_groups(&l, parts);
+        return;
+    }
+    int64_t panels = (l.groups + TILE_VECTORS - 1) / TILE_VECTORS;
+#pragma omp parallel num_threads(parts) if (parts > 1)
+    {
+#pragma omp for schedule(static)
+        for (int64_t panel = 0; panel < panels; panel++)
+            pack(&l, panel);
+#pragma omp for schedule(static)
+        for (int p = 0; p < parts; p++) {
+            rnn_part part = rnn_part_at(g, parts, p);
+            run_part(&l, &part);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+/* What recurrent ops share: attributes, checks, and the pieces of their expressions in other ops. */
+#ifndef MORU_OPS_RNN_H
+#define MORU_OPS_RNN_H
+
+#include "ops/shape_rules.h"
+
+/* Inputs of lstm: x, kernel, recurrent_kernel, [bias], [h0, c0]. */
+typedef struct moru_lstm_attrs { int32_t has_bias, has_state, backwards; } moru_lstm_attrs;
+/* Inputs of lstm_grad: gates, cells, recurrent_kernel, [c0], [dy], [dh], [dc]. */
+typedef struct moru_lstm_grad_attrs { int32_t has_state, has_dy, has_dh, has_dc, backwards; } moru_lstm_grad_attrs;
+/* Outputs of lstm; the last three are for the gradient: gates after their activations, cells, and h before the step. */
+enum { MORU_LSTM_Y, MORU_LSTM_H, MORU_LSTM_C, MORU_LSTM_GATES, MORU_LSTM_CELLS, MORU_LSTM_BEFORE, MORU_LSTM_OUTPUTS };
+
+/* x [n,t,in], kernel [in,gates units], recurrent [units,gates units], inputs 0 to 2. */
+moru_status moru_rnn_check(const moru_infer *in, int gates, int64_t *units);
+/* Input k is a state [n,units] of the n sequences of input 0. */
+moru_status moru_rnn_check_state(const moru_infer *in, int k, int64_t units);
+
+/* How an expression applies activation `which`: 0 activation (tanh), 1 recurrent activation (sigmoid). */
+typedef struct moru_rnn_activations {
+    moru_node *(*apply)(moru_node *x, int which, const void *context);
+    const void *context;
+} moru_rnn_activations;
+extern const moru_rnn_activations moru_rnn_default_activations;
+
+/* The same as the op, step by step in other ops; all its outputs. The number of steps must be known: fails the graph
+ * otherwise. For gradients of gradients, and for other activations. bias, h0, c0 may be NULL. */
+void moru_lstm_expression(moru_node *x, moru_node *kernel, moru_node *recurrent, moru_node *bias, moru_node *h0,
+                          moru_node *c0, bool backwards, const moru_rnn_activations *activations,
+                          moru_node *ys[MORU_LSTM_OUTPUTS]);
+
+/* Position p of x [n,t,..], without the axis of time. */
+moru_node *moru_rnn_at(moru_node *x, int64_t p);
+/* Gate k of z [.., gates units]. */
+moru_node *moru_rnn_gate(moru_node *z, int k, int64_t units);
+/* Zeros [n,units] for z [n,t,..]. */
+moru_node *moru_rnn_zero_state(moru_node *z, int64_t units);
+/* Values of all steps, in order, as [n,t,width]; z [n,t,..] tells the shape if there are none. */
+moru_node *moru_rnn_stack(moru_node *const *steps, int64_t t, moru_node *z, int64_t width);
+/* The number of steps of x, or -1 and a failed graph where it isn't known. */
+int64_t moru_rnn_steps(moru_node *x);
+/* [n,t,width] as rows. */
+moru_node *moru_rnn_rows(moru_node *x);
+/* From dz [n,t,gates units], the gradient of x kernel + bias, those of x, kernel and (bias >= 0) of input `bias`. */
+void moru_rnn_input_gradients(const moru_vjp *v, moru_node *dz, int bias);
+/* "backwards" */
+void moru_rnn_print_direction(bool backwards, char *text, size_t size);
+
+#endif

@@ -1,0 +1,50 @@
+/* Gradient check of recurrent ops. */
+#include "tests/gradcheck.h"
+
+#define BUILD(op) static moru_node *build_##op(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
+
+/* n: bias, state, backwards, which outputs count (bits). Inputs: x, kernel, recurrent kernel, [bias], [h0, c0]. */
+BUILD(lstm)
+{
+    (void)graph;
+    moru_node *bias = c->n[0] ? x[3] : NULL;
+    moru_node *h0 = c->n[1] ? x[3 + c->n[0]] : NULL, *c0 = c->n[1] ? x[4 + c->n[0]] : NULL;
+    moru_node *y = moru_lstm_op(x[0], x[1], x[2], bias, h0, c0, c->n[2] != 0), *total = NULL;
+    for (int k = 0; k < 6; k++)
+        if (c->n[3] >> k & 1) {
+            moru_node *part = moru_node_output(y, k);
+            if (c->n[3] == 1 << k)
+                return part;
+            part = moru_sum_all(moru_mul(part, moru_add_scalar(part, k + 1)));
+            total = total ? moru_add(total, part) : part;
+        }
+    return total;
+}
+
+#define R(...) GC_REAL(-1, 1, __VA_ARGS__)
+#define W(...) GC_REAL(-0.8, 0.8, __VA_ARGS__)
+#define LSTM(name_, backwards, outputs, n_, t, in_, u) \
+    {.name = "lstm/" name_, .build = build_lstm, .n = {1, 0, backwards, outputs}, \
+     .in = {R(n_, t, in_), W(in_, 4 * u), W(u, 4 * u), W(4 * u)}}
+#define LSTM_STATE(name_, backwards, outputs, n_, t, in_, u) \
+    {.name = "lstm/" name_, .build = build_lstm, .n = {1, 1, backwards, outputs}, \
+     .in = {R(n_, t, in_), W(in_, 4 * u), W(u, 4 * u), W(4 * u), W(n_, u), W(n_, u)}}
+
+const gradcheck_case gradcheck_cases_rnn[] = {
+    LSTM("sequence", 0, 1, 3, 4, 3, 5),
+    LSTM("backwards", 1, 1, 2, 3, 3, 3),
+    LSTM("last h", 0, 2, 2, 3, 2, 3),
+    LSTM("last c", 1, 4, 2, 3, 2, 3),
+    LSTM("one of each", 0, 1, 1, 1, 1, 1),
+    LSTM("one step", 0, 3, 2, 1, 2, 3),
+    LSTM("no steps", 0, 1, 2, 0, 2, 3),
+    LSTM("no sequences", 0, 7, 0, 3, 2, 3),
+    LSTM("many sequences", 0, 1, 9, 2, 1, 2),
+    LSTM_STATE("state", 0, 7, 3, 3, 2, 3),
+    LSTM_STATE("state, backwards", 1, 7, 2, 3, 2, 2),
+    LSTM_STATE("state, no steps", 0, 6, 2, 0, 2, 3),
+    LSTM_STATE("inner outputs", 1, 63, 2, 2, 2, 2),
+    {.name = "lstm/no bias", .build = build_lstm, .n = {0, 1, 0, 1},
+     .in = {R(2, 3, 2), W(2, 12), W(3, 12), W(2, 3), W(2, 3)}},
+    {.name = NULL},
+};
