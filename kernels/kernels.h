@@ -98,6 +98,24 @@ typedef struct moru_lstm_grad_args {
     moru_real *dgates, *dh0, *dc0;
 } moru_lstm_grad_args;
 
+/* GRU, gates z, r, h. With reset_after bias is [2,3 units], for x and for h, and the reset gate weighs what comes from h
+ * after the product, otherwise [3 units], and it weighs h. May be NULL: bias, h0, all outputs. */
+typedef struct moru_gru_args {
+    const moru_real *x, *kernel, *recurrent, *bias, *h0;
+    bool reset_after;
+    moru_real *y, *last_h;
+    moru_real *gates, *inner, *before; /* after their activations [n,t,3 units]; what of h goes into gate h: before r
+                                          weighs it (reset_after), or r h; h before the step */
+} moru_gru_args;
+
+/* May be NULL: dy, dh (gradients of y, last_h), dh0, dstate. dgates [n,t,3 units], the gradient of x kernel + bias, may
+ * be gates; dstate, that of h recurrent + bias, is written with reset_after only (the same as dgates else). */
+typedef struct moru_gru_grad_args {
+    const moru_real *gates, *inner, *before, *recurrent, *dy, *dh;
+    bool reset_after;
+    moru_real *dgates, *dstate, *dh0;
+} moru_gru_grad_args;
+
 typedef enum moru_reduce_kind { MORU_REDUCE_SUM, MORU_REDUCE_MEAN, MORU_REDUCE_MAX, MORU_REDUCE_MIN, MORU_REDUCE_PROD } moru_reduce_kind;
 
 typedef struct moru_adam { double lr, beta_1, beta_2, epsilon, weight_decay, step; } moru_adam_args;
@@ -212,6 +230,11 @@ typedef struct moru_kernels {
     void (*lstm)(const moru_rnn *g, const moru_lstm_args *a, void *workspace, int threads);
     size_t (*lstm_grad_workspace)(const moru_rnn *g);
     void (*lstm_grad)(const moru_rnn *g, const moru_lstm_grad_args *a, void *workspace, int threads);
+
+    size_t (*gru_workspace)(const moru_rnn *g);
+    void (*gru)(const moru_rnn *g, const moru_gru_args *a, void *workspace, int threads);
+    size_t (*gru_grad_workspace)(const moru_rnn *g);
+    void (*gru_grad)(const moru_rnn *g, const moru_gru_grad_args *a, void *workspace, int threads);
 
     /* Optimizers; new values may lie over the old ones. NULL slots are absent. */
     void (*sgd)(int64_t n, const moru_real *w, const moru_real *g, const moru_real *m, double lr, double momentum, bool nesterov,

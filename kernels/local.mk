@@ -38,6 +38,8 @@ kernel_sources = \
 	kernels/rnn.c \
 	kernels/lstm.c \
 	kernels/lstm_grad.c \
+	kernels/gru.c \
+	kernels/gru_grad.c \
 	kernels/optimizers.c \
 	kernels/finite.c \
 	kernels/loss.c

@@ -25,20 +25,16 @@ static size_t lay_out(lstm_grad *l, const moru_rnn *g, char *memory)
     l->groups = rnn_groups(g->units);
     l->stride = rnn_stride(g->units);
     l->gate_stride = rnn_stride(GATES * g->units);
-    int64_t panels = (g->units + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    l->recurrent = rnn_take(memory, &used, panels * TILE_COLUMNS * GATES * g->units);
+    l->recurrent = rnn_take(memory, &used, rnn_back_panels(g->units) * TILE_COLUMNS * GATES * g->units);
     l->dz = rnn_take(memory, &used, g->n * l->gate_stride);
     l->dh = rnn_take(memory, &used, g->n * l->stride);
     l->dc = rnn_take(memory, &used, g->n * l->stride);
     return used;
 }
 
-/* A panel's first column of R^T is a row of R. */
 static void pack(const lstm_grad *l, int64_t panel)
 {
-    int64_t units = l->g->units, first = panel * TILE_COLUMNS, k = GATES * units;
-    MORU_KERNEL(transpose)(l->a->recurrent + first * k, k, min(TILE_COLUMNS, units - first), k,
-                           l->recurrent + panel * TILE_COLUMNS * k, TILE_COLUMNS);
+    MORU_KERNEL(rnn_pack_transposed)(l->a->recurrent, l->g->units, GATES * l->g->units, panel, l->recurrent);
 }
 
 /* dz of one sequence and group; dh becomes free, dc that of the step before. */
@@ -72,22 +68,10 @@ KERNEL_INLINE void cell(const lstm_grad *l, int64_t group, int64_t step, int64_t
 /* dh = dz R^T, columns of panel. */
 static void back_product(const lstm_grad *l, const rnn_part *p, int64_t panel)
 {
-    int64_t units = l->g->units, k = GATES * units, rows = p->last_row - p->first_row;
-    int64_t first = panel * TILE_COLUMNS, groups = min(TILE_VECTORS, l->groups - panel * TILE_VECTORS);
-    int64_t most = tile_rows(groups * LANES), tiles = (rows + most - 1) / most, zero = 0;
-    tile t = {.step = 1, .offsets = &zero, .runs = 1, .ldb = TILE_COLUMNS, .columns = groups * LANES};
-    for (int64_t from = 0; from < k; from += RNN_K_BLOCK)
-        for (int64_t i = 0; i < tiles; i++) {
-            int64_t row = p->first_row + rows * i / tiles, size = p->first_row + rows * (i + 1) / tiles - row;
-            for (int64_t j = 0; j < size; j++) {
-                t.a[j] = l->dz + (row + j) * l->gate_stride + from;
-                t.c[j] = l->dh + (row + j) * l->stride + first;
-            }
-            t.b = l->recurrent + (panel * k + from) * TILE_COLUMNS;
-            t.length = min(RNN_K_BLOCK, k - from);
-            t.accumulate = from > 0;
-            MORU_KERNEL(tile)(&t, size);
-        }
+    int64_t k = GATES * l->g->units;
+    rnn_back b = {.a = l->dz, .panels = l->recurrent, .a_stride = l->gate_stride, .units = l->g->units, .k = k, .to = k,
+                  .out = l->dh};
+    MORU_KERNEL(rnn_back_product)(&b, p, panel);
 }
 
 static void cells(const lstm_grad *l, const rnn_part *p, int64_t step)
@@ -117,7 +101,7 @@ static bool product_needed(const lstm_grad *l, int64_t step)
 
 static void run_part(const lstm_grad *l, const rnn_part *p)
 {
-    int64_t panels = (l->groups + TILE_VECTORS - 1) / TILE_VECTORS;
+    int64_t panels = rnn_back_panels(l->g->units);
     begin(l, p);
     for (int64_t s = l->g->t - 1; s >= 0; s--) {
         cells(l, p, s);
@@ -131,7 +115,7 @@ static void run_by_groups(const lstm_grad *l, int parts)
 {
     const moru_rnn *g = l->g;
     rnn_part all = {0, g->n, 0, l->groups};
-    int64_t panels = (l->groups + TILE_VECTORS - 1) / TILE_VECTORS;
+    int64_t panels = rnn_back_panels(l->g->units);
 #pragma omp parallel num_threads(parts)
     {
 #pragma omp for schedule(static)
@@ -169,7 +153,7 @@ void MORU_KERNEL(lstm_grad)(const moru_rnn *g, const moru_lstm_grad_args *a, voi
         run_by_groups(&l, parts);
         return;
     }
-    int64_t panels = (l.groups + TILE_VECTORS - 1) / TILE_VECTORS;
+    int64_t panels = rnn_back_panels(g->units);
 #pragma omp parallel num_threads(parts) if (parts > 1)
     {
 #pragma omp for schedule(static)

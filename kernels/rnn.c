@@ -30,6 +30,34 @@ void MORU_KERNEL(rnn_product)(tile *t, int64_t rows, const moru_real *panel, int
     }
 }
 
+void MORU_KERNEL(rnn_pack_transposed)(const moru_real *recurrent, int64_t units, int64_t k, int64_t panel,
+                                      moru_real *panels)
+{
+    int64_t first = panel * TILE_COLUMNS; /* a column of R^T is a row of R */
+    MORU_KERNEL(transpose)(recurrent + first * k, k, min(TILE_COLUMNS, units - first), k,
+                           panels + panel * TILE_COLUMNS * k, TILE_COLUMNS);
+}
+
+void MORU_KERNEL(rnn_back_product)(const rnn_back *b, const rnn_part *p, int64_t panel)
+{
+    int64_t rows = p->last_row - p->first_row, first = panel * TILE_COLUMNS, stride = rnn_stride(b->units), zero = 0;
+    int64_t groups = min(TILE_VECTORS, rnn_groups(b->units) - panel * TILE_VECTORS);
+    int64_t most = tile_rows(groups * LANES), tiles = (rows + most - 1) / most;
+    tile t = {.step = 1, .offsets = &zero, .runs = 1, .ldb = TILE_COLUMNS, .columns = groups * LANES};
+    for (int64_t from = b->from; from < b->to; from += RNN_K_BLOCK)
+        for (int64_t i = 0; i < tiles; i++) {
+            int64_t row = p->first_row + rows * i / tiles, size = p->first_row + rows * (i + 1) / tiles - row;
+            for (int64_t j = 0; j < size; j++) {
+                t.a[j] = b->a + (row + j) * b->a_stride + from;
+                t.c[j] = b->out + (row + j) * stride + first;
+            }
+            t.b = b->panels + (panel * b->k + from) * TILE_COLUMNS;
+            t.length = min(RNN_K_BLOCK, b->to - from);
+            t.accumulate = b->accumulate || from > b->from;
+            MORU_KERNEL(tile)(&t, size);
+        }
+}
+
 void MORU_KERNEL(rnn_load_state)(const moru_rnn *g, const rnn_part *p, const moru_real *x, moru_real *state)
 {
     int64_t stride = rnn_stride(g->units);

@@ -97,6 +97,22 @@ void MORU_KERNEL(rnn_pack)(const moru_real *w, int64_t rows, int64_t units, int 
  * LANES]. start is c or 0 or bias. Changes t. */
 void MORU_KERNEL(rnn_product)(tile *t, int64_t rows, const moru_real *panel, int64_t k, int vectors,
                               const moru_real *bias, bool accumulate);
+/* R^T of recurrent [units,k], rows of gates and columns of units, in panels [panel][k][TILE_COLUMNS]: one of them. */
+void MORU_KERNEL(rnn_pack_transposed)(const moru_real *recurrent, int64_t units, int64_t k, int64_t panel,
+                                      moru_real *panels);
+/* out[n][stride] = start + a[n][from .. to) times those rows of R^T, the columns of one panel; start is out or 0. */
+typedef struct rnn_back {
+    const moru_real *a, *panels;
+    int64_t a_stride, units, k, from, to;
+    moru_real *out;
+    bool accumulate;
+} rnn_back;
+void MORU_KERNEL(rnn_back_product)(const rnn_back *b, const rnn_part *p, int64_t panel);
+KERNEL_INLINE int64_t rnn_back_panels(int64_t units)
+{
+    return (units + TILE_COLUMNS - 1) / TILE_COLUMNS;
+}
+
 /* State [n][stride] from x [n,units] (NULL: zeros), and back. */
 void MORU_KERNEL(rnn_load_state)(const moru_rnn *g, const rnn_part *p, const moru_real *x, moru_real *state);
 void MORU_KERNEL(rnn_save_state)(const moru_rnn *g, const rnn_part *p, const moru_real *state, moru_real *x);

@@ -43,6 +43,8 @@ ops_sources = \
 	ops/gather.c \
 	ops/layer_norm.c \
 	ops/layer_norm_grad.c \
+	ops/gru.c \
+	ops/gru_grad.c \
 	ops/loss.c \
 	ops/lstm.c \
 	ops/lstm_grad.c \

@@ -103,9 +103,11 @@ static void vjp_lstm(const moru_vjp *v)
     moru_node *dz = moru_apply_op(v->graph, &moru_op_lstm_grad, in, n, &grad);
     if (moru_node_failed(dz))
         return;
-    moru_rnn_input_gradients(v, dz, attrs->has_bias ? 3 : -1);
+    moru_rnn_input_gradients(v, dz);
     if (v->wanted[2])
-        v->dx[2] = moru_matmul_t(moru_rnn_rows(v->outputs[MORU_LSTM_BEFORE]), true, moru_rnn_rows(dz), false);
+        v->dx[2] = moru_rnn_weight_gradient(v->outputs[MORU_LSTM_BEFORE], dz);
+    if (attrs->has_bias && v->wanted[3])
+        v->dx[3] = moru_rnn_bias_gradient(dz);
     for (int k = 0; k < 2 && attrs->has_state; k++)
         if (v->wanted[state + k])
             v->dx[state + k] = moru_node_output(dz, 1 + k);

@@ -73,7 +73,6 @@ static void vjp_lstm_grad(const moru_vjp *v)
     moru_node *zero = moru_rnn_zero_state(gates, units);
     moru_node *dh = at.dh ? v->inputs[at.dh] : zero, *dc = at.dc ? v->inputs[at.dc] : zero;
     moru_node *c0 = at.c0 ? v->inputs[at.c0] : zero;
-#define LEFT(a) moru_mul((a), moru_add_scalar(moru_neg(a), 1)) /* a (1 - a) */
     for (int64_t s = t - 1; s >= 0; s--) {
         int64_t p = attrs->backwards ? t - 1 - s : s, before_p = attrs->backwards ? p + 1 : p - 1;
         moru_node *a = moru_rnn_at(gates, p), *i = moru_rnn_gate(a, 0, units), *f = moru_rnn_gate(a, 1, units);
@@ -82,15 +81,15 @@ static void vjp_lstm_grad(const moru_vjp *v)
         moru_node *before = s > 0 ? moru_rnn_at(cells, before_p) : c0;
         if (at.dy)
             dh = moru_add(dh, moru_rnn_at(v->inputs[at.dy], s));
-        dc = moru_add(dc, moru_mul(moru_mul(dh, o), moru_add_scalar(moru_neg(moru_square(tanh_c)), 1)));
-        moru_node *dz[GATES] = {moru_mul(moru_mul(dc, g), LEFT(i)), moru_mul(moru_mul(dc, before), LEFT(f)),
-                                moru_mul(moru_mul(dc, i), moru_add_scalar(moru_neg(moru_square(g)), 1)),
-                                moru_mul(moru_mul(dh, tanh_c), LEFT(o))};
+        dc = moru_add(dc, moru_mul(moru_mul(dh, o), moru_rnn_tanh_slope(tanh_c)));
+        moru_node *dz[GATES] = {moru_mul(moru_mul(dc, g), moru_rnn_sigmoid_slope(i)),
+                                moru_mul(moru_mul(dc, before), moru_rnn_sigmoid_slope(f)),
+                                moru_mul(moru_mul(dc, i), moru_rnn_tanh_slope(g)),
+                                moru_mul(moru_mul(dh, tanh_c), moru_rnn_sigmoid_slope(o))};
         steps[p] = moru_concat(dz, GATES, -1);
         dc = moru_mul(dc, f);
         dh = moru_matmul_t(steps[p], false, recurrent, true);
     }
-#undef LEFT
     moru_node *ys[OUTPUTS] = {moru_rnn_stack(steps, t, gates, GATES * units), dh, dc};
     free(steps);
     moru_vjp_through(v, ys);

@@ -43,9 +43,24 @@ moru_node *moru_rnn_at(moru_node *x, int64_t p)
     return moru_squeeze(moru_slice(x, 1, p, p + 1, 1), 1);
 }
 
+moru_node *moru_rnn_gates(moru_node *z, int first, int last, int64_t units)
+{
+    return moru_slice(z, -1, first * units, last * units, 1);
+}
+
 moru_node *moru_rnn_gate(moru_node *z, int k, int64_t units)
 {
-    return moru_slice(z, -1, k * units, (k + 1) * units, 1);
+    return moru_rnn_gates(z, k, k + 1, units);
+}
+
+moru_node *moru_rnn_sigmoid_slope(moru_node *a)
+{
+    return moru_mul(a, moru_add_scalar(moru_neg(a), 1));
+}
+
+moru_node *moru_rnn_tanh_slope(moru_node *a)
+{
+    return moru_add_scalar(moru_neg(moru_square(a)), 1);
 }
 
 moru_node *moru_rnn_zero_state(moru_node *z, int64_t units)
@@ -76,15 +91,23 @@ moru_node *moru_rnn_rows(moru_node *x)
     return moru_reshape(x, dims, 2);
 }
 
-void moru_rnn_input_gradients(const moru_vjp *v, moru_node *dz, int bias)
+moru_node *moru_rnn_weight_gradient(moru_node *a, moru_node *b)
+{
+    return moru_matmul_t(moru_rnn_rows(a), true, moru_rnn_rows(b), false);
+}
+
+moru_node *moru_rnn_bias_gradient(moru_node *dz)
+{
+    return moru_sum(dz, (int[]){0, 1}, 2, false);
+}
+
+void moru_rnn_input_gradients(const moru_vjp *v, moru_node *dz)
 {
     moru_node *x = v->inputs[0];
     if (v->wanted[0])
         v->dx[0] = moru_matmul_t(dz, false, v->inputs[1], true);
     if (v->wanted[1] && x->shape.dims[2] != 0)
-        v->dx[1] = moru_matmul_t(moru_rnn_rows(x), true, moru_rnn_rows(dz), false);
-    if (bias >= 0 && v->wanted[bias])
-        v->dx[bias] = moru_sum(dz, (int[]){0, 1}, 2, false);
+        v->dx[1] = moru_rnn_weight_gradient(x, dz);
 }
 
 void moru_rnn_print_direction(bool backwards, char *text, size_t size)

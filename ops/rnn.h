@@ -11,6 +11,14 @@ typedef struct moru_lstm_grad_attrs { int32_t has_state, has_dy, has_dh, has_dc,
 /* Outputs of lstm; the last three are for the gradient: gates after their activations, cells, and h before the step. */
 enum { MORU_LSTM_Y, MORU_LSTM_H, MORU_LSTM_C, MORU_LSTM_GATES, MORU_LSTM_CELLS, MORU_LSTM_BEFORE, MORU_LSTM_OUTPUTS };
 
+/* Inputs of gru: x, kernel, recurrent_kernel, [bias], [h0]. */
+typedef struct moru_gru_attrs { int32_t has_bias, has_state, reset_after, backwards; } moru_gru_attrs;
+/* Inputs of gru_grad: gates, inner, before, recurrent_kernel, [dy], [dh]. */
+typedef struct moru_gru_grad_attrs { int32_t has_dy, has_dh, reset_after, backwards; } moru_gru_grad_attrs;
+/* Outputs of gru; the last three are for the gradient: gates after their activations, what of h goes into gate h, and
+ * h before the step. */
+enum { MORU_GRU_Y, MORU_GRU_H, MORU_GRU_GATES, MORU_GRU_INNER, MORU_GRU_BEFORE, MORU_GRU_OUTPUTS };
+
 /* x [n,t,in], kernel [in,gates units], recurrent [units,gates units], inputs 0 to 2. */
 moru_status moru_rnn_check(const moru_infer *in, int gates, int64_t *units);
 /* Input k is a state [n,units] of the n sequences of input 0. */
@@ -29,10 +37,20 @@ void moru_lstm_expression(moru_node *x, moru_node *kernel, moru_node *recurrent,
                           moru_node *c0, bool backwards, const moru_rnn_activations *activations,
                           moru_node *ys[MORU_LSTM_OUTPUTS]);
 
+void moru_gru_expression(moru_node *x, moru_node *kernel, moru_node *recurrent, moru_node *bias, moru_node *h0,
+                         bool reset_after, bool backwards, const moru_rnn_activations *activations,
+                         moru_node *ys[MORU_GRU_OUTPUTS]);
+
 /* Position p of x [n,t,..], without the axis of time. */
 moru_node *moru_rnn_at(moru_node *x, int64_t p);
 /* Gate k of z [.., gates units]. */
 moru_node *moru_rnn_gate(moru_node *z, int k, int64_t units);
+/* Gates first .. last - 1. */
+moru_node *moru_rnn_gates(moru_node *z, int first, int last, int64_t units);
+/* a (1 - a) */
+moru_node *moru_rnn_sigmoid_slope(moru_node *a);
+/* 1 - a^2 */
+moru_node *moru_rnn_tanh_slope(moru_node *a);
 /* Zeros [n,units] for z [n,t,..]. */
 moru_node *moru_rnn_zero_state(moru_node *z, int64_t units);
 /* Values of all steps, in order, as [n,t,width]; z [n,t,..] tells the shape if there are none. */
@@ -41,8 +59,12 @@ moru_node *moru_rnn_stack(moru_node *const *steps, int64_t t, moru_node *z, int6
 int64_t moru_rnn_steps(moru_node *x);
 /* [n,t,width] as rows. */
 moru_node *moru_rnn_rows(moru_node *x);
-/* From dz [n,t,gates units], the gradient of x kernel + bias, those of x, kernel and (bias >= 0) of input `bias`. */
-void moru_rnn_input_gradients(const moru_vjp *v, moru_node *dz, int bias);
+/* From dz [n,t,gates units], the gradient of x kernel + bias, those of x and kernel. */
+void moru_rnn_input_gradients(const moru_vjp *v, moru_node *dz);
+/* a^T b over all sequences and steps: the gradient of a matrix that a was multiplied with. */
+moru_node *moru_rnn_weight_gradient(moru_node *a, moru_node *b);
+/* [gates units]: the sum over sequences and steps. */
+moru_node *moru_rnn_bias_gradient(moru_node *dz);
 /* "backwards" */
 void moru_rnn_print_direction(bool backwards, char *text, size_t size);
 

@@ -21,6 +21,23 @@ BUILD(lstm)
     return total;
 }
 
+/* n: bias, state, backwards, outputs, reset_after. Inputs: x, kernel, recurrent kernel, [bias], [h0]. */
+BUILD(gru)
+{
+    (void)graph;
+    moru_node *y = moru_gru_op(x[0], x[1], x[2], c->n[0] ? x[3] : NULL, c->n[1] ? x[3 + c->n[0]] : NULL, c->n[4] != 0,
+                               c->n[2] != 0), *total = NULL;
+    for (int k = 0; k < 5; k++)
+        if (c->n[3] >> k & 1) {
+            moru_node *part = moru_node_output(y, k);
+            if (c->n[3] == 1 << k)
+                return part;
+            part = moru_sum_all(moru_mul(part, moru_add_scalar(part, k + 1)));
+            total = total ? moru_add(total, part) : part;
+        }
+    return total;
+}
+
 #define R(...) GC_REAL(-1, 1, __VA_ARGS__)
 #define W(...) GC_REAL(-0.8, 0.8, __VA_ARGS__)
 #define LSTM(name_, backwards, outputs, n_, t, in_, u) \
@@ -29,6 +46,12 @@ BUILD(lstm)
 #define LSTM_STATE(name_, backwards, outputs, n_, t, in_, u) \
     {.name = "lstm/" name_, .build = build_lstm, .n = {1, 1, backwards, outputs}, \
      .in = {R(n_, t, in_), W(in_, 4 * u), W(u, 4 * u), W(4 * u), W(n_, u), W(n_, u)}}
+#define GRU(name_, state, backwards, outputs, n_, t, in_, u) \
+    {.name = "gru/" name_, .build = build_gru, .n = {1, state, backwards, outputs, 1}, \
+     .in = {R(n_, t, in_), W(in_, 3 * u), W(u, 3 * u), W(2, 3 * u), {.shape = MORU_SHAPE(n_, u), .high = state}}}
+#define GRU_BEFORE(name_, state, backwards, outputs, n_, t, in_, u) \
+    {.name = "gru/reset before/" name_, .build = build_gru, .n = {1, state, backwards, outputs, 0}, \
+     .in = {R(n_, t, in_), W(in_, 3 * u), W(u, 3 * u), W(3 * u), {.shape = MORU_SHAPE(n_, u), .high = state}}}
 
 const gradcheck_case gradcheck_cases_rnn[] = {
     LSTM("sequence", 0, 1, 3, 4, 3, 5),
@@ -46,5 +69,28 @@ const gradcheck_case gradcheck_cases_rnn[] = {
     LSTM_STATE("inner outputs", 1, 63, 2, 2, 2, 2),
     {.name = "lstm/no bias", .build = build_lstm, .n = {0, 1, 0, 1},
      .in = {R(2, 3, 2), W(2, 12), W(3, 12), W(2, 3), W(2, 3)}},
+    GRU("sequence", 0, 0, 1, 3, 4, 3, 5),
+    GRU("backwards", 0, 1, 1, 2, 3, 3, 3),
+    GRU("last", 0, 0, 2, 2, 3, 2, 3),
+    GRU("one of each", 0, 0, 1, 1, 1, 1, 1),
+    GRU("no steps", 1, 0, 3, 2, 0, 2, 3),
+    GRU("no sequences", 1, 0, 3, 0, 3, 2, 3),
+    GRU("many sequences", 0, 0, 1, 9, 2, 1, 2),
+    GRU("state", 1, 0, 3, 3, 3, 2, 3),
+    GRU("state, backwards", 1, 1, 3, 2, 3, 2, 2),
+    GRU("inner outputs", 1, 1, 31, 2, 2, 2, 2),
+    GRU_BEFORE("sequence", 0, 0, 1, 3, 4, 3, 5),
+    GRU_BEFORE("backwards", 0, 1, 1, 2, 3, 3, 3),
+    GRU_BEFORE("last", 0, 0, 2, 2, 3, 2, 3),
+    GRU_BEFORE("one of each", 0, 0, 1, 1, 1, 1, 1),
+    GRU_BEFORE("no steps", 1, 0, 3, 2, 0, 2, 3),
+    GRU_BEFORE("no sequences", 1, 0, 3, 0, 3, 2, 3),
+    GRU_BEFORE("many sequences", 0, 0, 1, 9, 2, 1, 2),
+    GRU_BEFORE("state", 1, 0, 3, 3, 3, 2, 3),
+    GRU_BEFORE("state, backwards", 1, 1, 3, 2, 3, 2, 2),
+    GRU_BEFORE("inner outputs", 1, 1, 31, 2, 2, 2, 2),
+    {.name = "gru/no bias", .build = build_gru, .n = {0, 1, 0, 1, 1}, .in = {R(2, 3, 2), W(2, 9), W(3, 9), W(2, 3)}},
+    {.name = "gru/reset before/no bias", .build = build_gru, .n = {0, 1, 0, 1, 0},
+     .in = {R(2, 3, 2), W(2, 9), W(3, 9), W(2, 3)}},
     {.name = NULL},
 };

@@ -213,12 +213,176 @@ START_TEST(lstm)
 }
 END_TEST
 
+/* ---- GRU: gates z, r, n; INNER in the place of CELLS, DSTATE in that of LAST_C ---- */
+
+static void naive_gru(const moru_rnn *g, const moru_gru_args *a, double **out)
+{
+    int64_t u = g->units, w = 3 * u;
+    double *h = malloc((size_t)u * sizeof *h), *z = malloc((size_t)w * sizeof *z), *q = malloc((size_t)u * sizeof *q);
+    for (int64_t r = 0; r < g->n; r++) {
+        for (int64_t j = 0; j < u; j++)
+            h[j] = a->h0 ? a->h0[r * u + j] : 0;
+        for (int64_t s = 0; s < g->t; s++) {
+            int64_t at = r * g->t + position(g, s);
+            for (int64_t j = 0; j < w; j++) {
+                bool candidate = j >= 2 * u;
+                double state = a->bias && a->reset_after ? a->bias[w + j] : 0;
+                z[j] = a->bias ? a->bias[j] : 0;
+                for (int64_t k = 0; k < g->in; k++)
+                    z[j] += (double)a->x[at * g->in + k] * a->kernel[k * w + j];
+                for (int64_t k = 0; k < u; k++)
+                    state += h[k] * a->recurrent[k * w + j] * (candidate && !a->reset_after ? z[u + k] : 1);
+                if (candidate)
+                    q[j - 2 * u] = a->reset_after ? state : z[j - u] * h[j - 2 * u];
+                z[j] = candidate ? tanh(z[j] + (a->reset_after ? z[j - u] : 1) * state) : sigmoid(z[j] + state);
+            }
+            for (int64_t j = 0; j < u; j++) {
+                out[BEFORE][at * u + j] = h[j];
+                out[CELLS][at * u + j] = q[j];
+                h[j] = z[j] * h[j] + (1 - z[j]) * z[2 * u + j];
+                out[Y][(r * g->t + s) * u + j] = h[j];
+            }
+            memcpy(out[GATES] + at * w, z, (size_t)w * sizeof *z);
+        }
+        memcpy(out[LAST_H] + r * u, h, (size_t)u * sizeof *h);
+    }
+    free(h);
+    free(z);
+    free(q);
+}
+
+/* dstate takes the place of DC0, which is large enough for it. */
+static void naive_gru_grad(const moru_rnn *g, const moru_gru_grad_args *a, double **out)
+{
+    int64_t u = g->units, w = 3 * u;
+    for (int64_t r = 0; r < g->n; r++) {
+        double *dh = out[DH0] + r * u;
+        for (int64_t j = 0; j < u; j++)
+            dh[j] = a->dh ? a->dh[r * u + j] : 0;
+        for (int64_t s = g->t - 1; s >= 0; s--) {
+            int64_t at = r * g->t + position(g, s);
+            const double *z = out[GATES] + at * w, *h = out[BEFORE] + at * u, *inner = out[CELLS] + at * u;
+            double *dz = out[DZ] + at * w, *ds = out[DC0] + at * w;
+            for (int64_t j = 0; j < u; j++) {
+                double d = dh[j] + (a->dy ? a->dy[(r * g->t + s) * u + j] : 0), n = z[2 * u + j];
+                dz[j] = ds[j] = d * (h[j] - n) * z[j] * (1 - z[j]);
+                dz[2 * u + j] = ds[2 * u + j] = d * (1 - z[j]) * (1 - n * n);
+                dh[j] = d * z[j];
+            }
+            for (int64_t j = 0; j < u; j++) {
+                double reset = z[u + j], q = 0;
+                for (int64_t k = 0; k < u; k++)
+                    q += dz[2 * u + k] * a->recurrent[j * w + 2 * u + k];
+                dz[u + j] = ds[u + j] = (a->reset_after ? dz[2 * u + j] * inner[j] : q * h[j]) * reset * (1 - reset);
+                ds[2 * u + j] *= a->reset_after ? reset : 1;
+                dh[j] += a->reset_after ? 0 : q * reset;
+            }
+            for (int64_t k = 0; k < u; k++)
+                for (int64_t j = 0; j < (a->reset_after ? w : 2 * u); j++)
+                    dh[k] += ds[j] * a->recurrent[k * w + j];
+        }
+    }
+}
+
+/* wanted: 1 all, 0 y only, 2 last h only. Inputs: x, kernel, recurrent, bias, h0, dy, dh */
+static void run_gru(const moru_kernels *k, const moru_rnn *g, bool reset_after, guarded *in, unsigned given, int wanted,
+                    int threads, bool in_place, const int64_t *size, moru_real **result)
+{
+    guarded out[OUTPUTS], forward = guarded_workspace(k->gru_workspace(g)),
+                          backward = guarded_workspace(k->gru_grad_workspace(g));
+    for (int i = 0; i < OUTPUTS; i++)
+        out[i] = guarded_new(bytes(size[i]));
+#define IN(i) (given >> (i) & 1 ? in[i].data : NULL)
+    moru_gru_args a = {in[0].data, in[1].data, in[2].data, IN(3), IN(4), reset_after, wanted != 2 ? out[Y].data : NULL,
+                       wanted != 0 ? out[LAST_H].data : NULL, NULL, NULL, NULL};
+    if (wanted == 1) {
+        a.gates = out[GATES].data;
+        a.inner = out[CELLS].data;
+        a.before = out[BEFORE].data;
+    }
+    k->gru(g, &a, forward.data, threads);
+    for (int i = 0; i < DZ; i++)
+        memcpy(result[i], out[i].data, bytes(size[i]));
+    if (wanted == 1) {
+        moru_gru_grad_args b = {a.gates, a.inner, a.before, in[2].data, IN(5), IN(6), reset_after,
+                                in_place ? a.gates : out[DZ].data, out[DC0].data, out[DH0].data};
+        k->gru_grad(g, &b, backward.data, threads);
+        memcpy(result[DZ], b.dgates, bytes(size[DZ]));
+        memcpy(result[DH0], out[DH0].data, bytes(size[DH0]));
+        memcpy(result[DC0], reset_after ? out[DC0].data : b.dgates, bytes(size[DC0]));
+    }
+#undef IN
+    for (int i = 0; i < OUTPUTS; i++)
+        guarded_free(&out[i]);
+    guarded_free(&forward);
+    guarded_free(&backward);
+}
+
+static void check_gru(const moru_kernels *k, sizes s, bool backwards, bool reset_after, unsigned given, int wanted,
+                      uint64_t *state)
+{
+    moru_rnn g = {s.n, s.t, s.in, s.units, backwards};
+    int64_t size[OUTPUTS], u = s.units;
+    guarded in[7] = {guarded_random(state, s.n * s.t * s.in), weights(state, s.in, 3 * u), weights(state, u, 3 * u),
+                     guarded_random(state, (reset_after ? 6 : 3) * u), guarded_random(state, s.n * u),
+                     guarded_random(state, s.n * s.t * u), guarded_random(state, s.n * u)};
+    double *want[OUTPUTS];
+    moru_real *got[OUTPUTS], *again[OUTPUTS];
+    output_sizes(&g, 3, size);
+    size[DC0] = size[DZ];
+    for (int i = 0; i < OUTPUTS; i++) {
+        want[i] = calloc((size_t)size[i] + 1, sizeof **want);
+        got[i] = calloc((size_t)size[i] + 1, sizeof **got);
+        again[i] = calloc((size_t)size[i] + 1, sizeof **again);
+    }
+#define IN(i) (given >> (i) & 1 ? in[i].data : NULL)
+    moru_gru_args a = {.x = in[0].data, .kernel = in[1].data, .recurrent = in[2].data, .bias = IN(3), .h0 = IN(4),
+                       .reset_after = reset_after};
+    moru_gru_grad_args b = {.recurrent = in[2].data, .dy = IN(5), .dh = IN(6), .reset_after = reset_after};
+#undef IN
+    naive_gru(&g, &a, want);
+    naive_gru_grad(&g, &b, want);
+    run_gru(k, &g, reset_after, in, given, wanted, 1, false, size, got);
+    for (int i = 0; i < OUTPUTS; i++)
+        for (int64_t j = 0; j < size[i] && i != LAST_C; j++)
+            if (wanted == 1 || i == (wanted == 0 ? Y : LAST_H))
+                check_close(got[i][j], want[i][j], 2 + sqrt((double)(s.in + u)), names[i], j);
+    for (int t = 1; t < (k == moru_kernels_at(0) ? 4 : 2); t++) {
+        run_gru(k, &g, reset_after, in, given, wanted, thread_counts[t], t % 2, size, again);
+        for (int i = 0; i < OUTPUTS; i++)
+            if (i != LAST_C && (wanted == 1 || i == (wanted == 0 ? Y : LAST_H)))
+                ck_assert_msg(!memcmp(got[i], again[i], bytes(size[i])), "%s: %s differs with %d threads", k->isa,
+                              names[i], thread_counts[t]);
+    }
+    for (int i = 0; i < OUTPUTS; i++) {
+        free(want[i]);
+        free(got[i]);
+        free(again[i]);
+    }
+    for (int i = 0; i < 7; i++)
+        guarded_free(&in[i]);
+}
+
+START_TEST(gru)
+{
+    uint64_t state = 18;
+    for (int k = 0; moru_kernels_at(k); k++)
+        for (int variant = 0; variant < 4; variant++) {
+            check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, ~0u, 1, &state);
+            check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, 1u << 5, 1, &state);
+            check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, 1u << 3, 0, &state);
+            check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, 1u << 4, 2, &state);
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("kernels: recurrence");
     TCase *tests = tcase_create("recurrence");
     tcase_set_timeout(tests, 600);
     tcase_add_loop_test(tests, lstm, 0, N_SIZES);
+    tcase_add_loop_test(tests, gru, 0, N_SIZES);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

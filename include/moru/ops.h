@@ -230,6 +230,11 @@ MORU_API moru_node *moru_causal_mask(moru_node *x, double fill);
  *  Outputs: y, last h, last c. */
 MORU_API moru_node *moru_lstm_op(moru_node *x, moru_node *kernel, moru_node *recurrent_kernel, moru_node *bias,
                                  moru_node *h0, moru_node *c0, bool go_backwards);
+/** z, r = sigmoid of x kernel + h recurrent_kernel + bias; n = tanh(x kernel_h + b_h + r (h recurrent_kernel_h + b'_h)) with
+ *  reset_after, where bias is [2,3 units] (b, b'), else tanh(x kernel_h + b_h + (r h) recurrent_kernel_h) and bias is
+ *  [3 units]; h = z h + (1 - z) n. Gates z, r, h. bias and h0 may be NULL. Outputs: y, last h. */
+MORU_API moru_node *moru_gru_op(moru_node *x, moru_node *kernel, moru_node *recurrent_kernel, moru_node *bias,
+                                moru_node *h0, bool reset_after, bool go_backwards);
 /** @} */
 
 /** @name Losses per sample (no reduction), along the last axis @{ */
