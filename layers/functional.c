@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <moru/random.h>
-
 #include "core/status.h"
 #include "layers/model.h"
 
@@ -46,7 +44,7 @@ static moru_status finish_weights(moru_model *model, moru_layer *layer)
             snprintf(w->path, size, "%s/%s/%s", model->name, layer->name, w->name);
         else
             snprintf(w->path, size, "%s/%s", layer->name, w->name);
-        moru_status status = moru_initialize(w->initializer, w->tensor, model->seed, moru_random_stream(w->path));
+        moru_status status = moru_weight_initialize(w, model->seed);
         if (status != MORU_OK)
             return moru_layer_error(layer, status, "%s: %s", w->name, moru_last_error());
     }

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <moru/random.h>
+
 #include "core/status.h"
 #include "layers/layer.h"
 
@@ -245,4 +247,13 @@ moru_status moru_layer_positive(const moru_layer *layer, const char *option, con
 moru_node *moru_as_real(moru_node *x)
 {
     return moru_node_failed(x) || x->dtype == MORU_REAL ? x : moru_cast(x, MORU_REAL);
+}
+
+moru_status moru_weight_initialize(const moru_weight *weight, uint64_t seed)
+{
+    MORU_TRY(moru_initialize(weight->initializer, weight->tensor, seed, moru_random_stream(weight->path)));
+    moru_real *data = moru_tensor_data(weight->tensor);
+    for (int64_t i = 0; i < weight->ones; i++)
+        data[weight->ones_from + i] = 1;
+    return MORU_OK;
 }

@@ -15,6 +15,7 @@ typedef struct moru_weight {
     bool trainable;            /* as made: moving statistics are not. The layer's own flag counts besides */
     const char *initializer, *regularizer; /* specs; regularizer may be NULL */
     double l1, l2;             /* of the regularizer, parsed */
+    int64_t ones_from, ones;   /* after initialization these many elements from there on are 1 (LSTM's forget bias) */
 } moru_weight;
 
 /* Collects what a model's graph produces beside its outputs. */
@@ -121,5 +122,7 @@ const moru_layer_class *moru_layer_class_find(const char *class_name);
 
 /* Fills the tensor from (seed, stream). Fan sizes follow Keras's rule. */
 moru_status moru_initialize(const char *spec, moru_tensor *tensor, uint64_t seed, uint64_t stream);
+/* The weight as its layer begins, by its path and the model's seed. */
+moru_status moru_weight_initialize(const moru_weight *weight, uint64_t seed);
 
 #endif

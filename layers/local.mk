@@ -11,17 +11,20 @@ layers_sources = \
     layers/flatten.c \
     layers/functional.c \
     layers/global_pooling2d.c \
+    layers/gru.c \
     layers/initializers.c \
     layers/input.c \
     layers/layer.c \
     layers/layer_normalization.c \
     layers/leaky_relu.c \
+    layers/lstm.c \
     layers/merge.c \
     layers/model.c \
     layers/multi_head_attention.c \
     layers/order.c \
     layers/pooling2d.c \
     layers/regularizers.c \
+    layers/recurrent.c \
     layers/relu.c \
     layers/rescaling.c \
     layers/reshape.c \

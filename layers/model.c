@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <moru/random.h>
-
 #include "core/status.h"
 #include "layers/model.h"
 
@@ -179,7 +177,7 @@ moru_status moru_model_initialize(moru_model *model, uint64_t seed)
     for (int i = 0; i < model->n_layers; i++)
         for (int k = 0; k < model->layers[i]->n_weights; k++) {
             moru_weight *w = &model->layers[i]->weights[k];
-            moru_status status = moru_initialize(w->initializer, w->tensor, seed, moru_random_stream(w->path));
+            moru_status status = moru_weight_initialize(w, seed);
             if (status != MORU_OK)
                 return moru_layer_error(model->layers[i], status, "%s: %s", w->name, moru_last_error());
         }

@@ -189,7 +189,8 @@ END_TEST
 
 static const char *const shared_models[] = {"linear_regression", "mlp", "lenet", "conv_padding", "resnet",
                                             "autoencoder", "multi_input", "dcgan_discriminator",
-                                            "dcgan_generator"};
+                                            "dcgan_generator", "lstm_last", "lstm_stacked", "text_lstm",
+                                            "gru_reset_after", "gru_reset_before"};
 
 static bool has_shared(void)
 {

@@ -72,6 +72,52 @@ typedef struct moru_dense_options {
 #define moru_dense(...) MORU_WITH_DEFAULTS(moru_dense_new, moru_dense_options, MORU_DENSE_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_dense_new(const moru_dense_options *options);
 
+/** Long short-term memory over [n, t, in]: gives the last h [n, units], or that of every step [n, t, units] with
+ *  return_sequences. The formula is that of moru_lstm_op(). activation serves c, recurrent_activation the gates; others
+ *  than tanh and sigmoid run step by step in plain ops, which is slower and needs a known t.
+ *  Variables, gates i, f, c, o side by side: kernel [in, 4 units], recurrent_kernel [units, 4 units], bias [4 units].
+ *  return_state, stateful and recurrent_dropout aren't supported and refused by name. */
+typedef struct moru_lstm_options {
+    MORU_LAYER_OPTIONS
+    int64_t units;
+    const char *activation, *recurrent_activation;
+    bool use_bias;
+    const char *kernel_initializer, *recurrent_initializer, *bias_initializer;
+    bool unit_forget_bias;     /**< bias of gate f begins as 1 */
+    const char *kernel_regularizer, *recurrent_regularizer, *bias_regularizer;
+    double dropout;            /**< of the input, in training: the same features at all steps of a sequence */
+    double recurrent_dropout;
+    bool return_sequences, return_state;
+    bool go_backwards;         /**< from the last step to the first; outputs are in that order, too */
+    bool stateful;
+    bool unroll;               /**< has no effect */
+} moru_lstm_options;
+#define MORU_LSTM_DEFAULTS MORU_LAYER_DEFAULTS, .activation = "tanh", .recurrent_activation = "sigmoid", .use_bias = true, \
+    .kernel_initializer = "glorot_uniform", .recurrent_initializer = "orthogonal", .bias_initializer = "zeros", \
+    .unit_forget_bias = true
+#define moru_lstm(...) MORU_WITH_DEFAULTS(moru_lstm_new, moru_lstm_options, MORU_LSTM_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_lstm_new(const moru_lstm_options *options);
+
+/** Gated recurrent unit, as moru_lstm(); the formula is that of moru_gru_op().
+ *  Variables, gates z, r, h side by side: kernel [in, 3 units], recurrent_kernel [units, 3 units], bias [2, 3 units] with
+ *  reset_after (of x and of h), else [3 units]. */
+typedef struct moru_gru_options {
+    MORU_LAYER_OPTIONS
+    int64_t units;
+    const char *activation, *recurrent_activation;
+    bool use_bias;
+    const char *kernel_initializer, *recurrent_initializer, *bias_initializer;
+    const char *kernel_regularizer, *recurrent_regularizer, *bias_regularizer;
+    double dropout, recurrent_dropout;
+    bool return_sequences, return_state, go_backwards, stateful, unroll;
+    bool reset_after;          /**< the reset gate weighs h after its product with the weights */
+} moru_gru_options;
+#define MORU_GRU_DEFAULTS MORU_LAYER_DEFAULTS, .activation = "tanh", .recurrent_activation = "sigmoid", .use_bias = true, \
+    .kernel_initializer = "glorot_uniform", .recurrent_initializer = "orthogonal", .bias_initializer = "zeros", \
+    .reset_after = true
+#define moru_gru(...) MORU_WITH_DEFAULTS(moru_gru_new, moru_gru_options, MORU_GRU_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_gru_new(const moru_gru_options *options);
+
 /** 2-D convolution, NHWC. Variables: kernel [kh, kw, in/groups, filters], bias [filters]. */
 typedef struct moru_conv2d_options {
     MORU_LAYER_OPTIONS
