@@ -2,7 +2,8 @@
  * r (h R_h + b'_h)), otherwise n = tanh(x W_h + b_h + (r h) R_h); h = z h + (1 - z) n.
  *
  * As in the LSTM, the products x W of several steps are computed together, into slots of four vectors a group: the part
- * of n from x, z, r, and the part of n from h. A step is one phase, or two where r h must be whole before its product. */
+ * of n from x, z, r, and the part of n from h. A step is one
+ * phase, or two where r h must be whole before its product. */
 #include "kernels/rnn.h"
 #include "kernels/vecmath.h"
 
@@ -88,7 +89,8 @@ static moru_real *slot(const gru *l, int64_t group, int64_t step, int64_t row)
 static void input_products(const gru *l, const rnn_part *p, int64_t first, int64_t count)
 {
     const moru_rnn *g = l->g;
-    int64_t rows = (p->last_row - p->first_row) * count, most = tile_rows(GATES * LANES), tiles = (rows + most - 1) / most;
+    int64_t rows = (p->last_row - p->first_row) * count, most = tile_rows(GATES * LANES);
+    int64_t tiles = (rows + most - 1) / most;
     for (int64_t group = p->first_group; group < p->last_group; group++)
         for (int64_t i = 0; i < tiles; i++) {
             int64_t start = rows * i / tiles, size = rows * (i + 1) / tiles - start;

@@ -98,8 +98,8 @@ typedef struct moru_lstm_grad_args {
     moru_real *dgates, *dh0, *dc0;
 } moru_lstm_grad_args;
 
-/* GRU, gates z, r, h. With reset_after bias is [2,3 units], for x and for h, and the reset gate weighs what comes from h
- * after the product, otherwise [3 units], and it weighs h. May be NULL: bias, h0, all outputs. */
+/* GRU, gates z, r, h. With reset_after bias is [2,3 units], for x and for h, and the reset gate weighs what comes
+ * from h after the product, otherwise [3 units], and it weighs h. May be NULL: bias, h0, all outputs. */
 typedef struct moru_gru_args {
     const moru_real *x, *kernel, *recurrent, *bias, *h0;
     bool reset_after;

@@ -1,4 +1,5 @@
-/* LSTM over whole sequences. A step: z = x W + h R + b; i, f, o = sigmoid(z), g = tanh(z); c = f c + i g; h = o tanh(c).
+/* LSTM over whole sequences. A step: z = x W + h R + b; i, f, o = sigmoid(z), g = tanh(z); c = f c + i g;
+ * h = o tanh(c).
  *
  * The products x W of several steps are computed together, into slots that the steps then add h R to. */
 #include "kernels/rnn.h"
@@ -57,7 +58,8 @@ static moru_real *slot(const lstm *l, int64_t group, int64_t step, int64_t row)
 static void input_products(const lstm *l, const rnn_part *p, int64_t first, int64_t count)
 {
     const moru_rnn *g = l->g;
-    int64_t rows = (p->last_row - p->first_row) * count, most = tile_rows(GATES * LANES), tiles = (rows + most - 1) / most;
+    int64_t rows = (p->last_row - p->first_row) * count, most = tile_rows(GATES * LANES);
+    int64_t tiles = (rows + most - 1) / most;
     for (int64_t group = p->first_group; group < p->last_group; group++)
         for (int64_t i = 0; i < tiles; i++) {
             int64_t start = rows * i / tiles, size = rows * (i + 1) / tiles - start;

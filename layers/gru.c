@@ -10,6 +10,8 @@ static const moru_field fields[] = {
     MORU_FIELD(moru_gru_options, reset_after, MORU_FIELD_BOOL),
 };
 
+static const char *const names[] = {"gru_cell/kernel", "gru_cell/recurrent_kernel", "gru_cell/bias"};
+
 static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n)
 {
     const moru_gru_options *o = layer->options;
@@ -18,7 +20,7 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     MORU_TRY(moru_layer_positive(layer, "units", &o->units, 1));
     if (o->units > INT64_MAX / GATES)
         return moru_layer_error(layer, MORU_ERR_MEMORY, "%lld units", (long long)o->units);
-    return moru_recurrent_build(layer, &common, &inputs[0], "gru_cell", GATES,
+    return moru_recurrent_build(layer, &common, &inputs[0], names, GATES,
                                 o->reset_after ? MORU_SHAPE(2, GATES * o->units) : MORU_SHAPE(GATES * o->units));
 }
 

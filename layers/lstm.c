@@ -10,6 +10,8 @@ static const moru_field fields[] = {
     MORU_FIELD(moru_lstm_options, unit_forget_bias, MORU_FIELD_BOOL),
 };
 
+static const char *const names[] = {"lstm_cell/kernel", "lstm_cell/recurrent_kernel", "lstm_cell/bias"};
+
 static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n)
 {
     const moru_lstm_options *o = layer->options;
@@ -18,8 +20,7 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     MORU_TRY(moru_layer_positive(layer, "units", &o->units, 1));
     if (o->units > INT64_MAX / GATES)
         return moru_layer_error(layer, MORU_ERR_MEMORY, "%lld units", (long long)o->units);
-    MORU_TRY(moru_recurrent_build(layer, &common, &inputs[0], "lstm_cell", GATES,
-                                  MORU_SHAPE(GATES * o->units)));
+    MORU_TRY(moru_recurrent_build(layer, &common, &inputs[0], names, GATES, MORU_SHAPE(GATES * o->units)));
     if (o->use_bias && o->unit_forget_bias)
         layer->weights[2].ones_from = layer->weights[2].ones = o->units;
     return MORU_OK;

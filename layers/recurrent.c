@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "core/status.h"
@@ -18,18 +17,16 @@ static moru_status check_options(const moru_layer *layer, const moru_recurrent *
     return MORU_OK;
 }
 
-static moru_status add_weight(moru_layer *layer, int k, const char *cell, const char *name, moru_shape shape,
-                              const char *initializer, const char *regularizer)
+static moru_status add_weight(moru_layer *layer, int k, const char *name, moru_shape shape, const char *initializer,
+                              const char *regularizer)
 {
-    char full[64];
-    snprintf(full, sizeof full, "%s/%s", cell, name);
-    MORU_TRY(moru_layer_add_weight(layer, full, shape, initializer, regularizer, true));
+    MORU_TRY(moru_layer_add_weight(layer, name, shape, initializer, regularizer, true));
     layer->weights[k].group = "cell";
     return MORU_OK;
 }
 
-moru_status moru_recurrent_build(moru_layer *layer, const moru_recurrent *o, const moru_shape *x, const char *cell,
-                                 int gates, moru_shape bias)
+moru_status moru_recurrent_build(moru_layer *layer, const moru_recurrent *o, const moru_shape *x,
+                                 const char *const *names, int gates, moru_shape bias)
 {
     MORU_TRY(check_options(layer, o));
     MORU_TRY(moru_layer_rank(layer, x, 3));
@@ -38,11 +35,11 @@ moru_status moru_recurrent_build(moru_layer *layer, const moru_recurrent *o, con
     if (!moru_recurrent_is_plain(o) && x->dims[1] < 0)
         return moru_layer_error(layer, MORU_ERR_UNSUPPORTED,
                                 "activations other than tanh and sigmoid need a known number of steps");
-    MORU_TRY(add_weight(layer, 0, cell, "kernel", MORU_SHAPE(x->dims[2], gates * o->units), o->kernel_initializer,
+    MORU_TRY(add_weight(layer, 0, names[0], MORU_SHAPE(x->dims[2], gates * o->units), o->kernel_initializer,
                         o->kernel_regularizer));
-    MORU_TRY(add_weight(layer, 1, cell, "recurrent_kernel", MORU_SHAPE(o->units, gates * o->units),
+    MORU_TRY(add_weight(layer, 1, names[1], MORU_SHAPE(o->units, gates * o->units),
                         o->recurrent_initializer, o->recurrent_regularizer));
-    return o->use_bias ? add_weight(layer, 2, cell, "bias", bias, o->bias_initializer, o->bias_regularizer) : MORU_OK;
+    return o->use_bias ? add_weight(layer, 2, names[2], bias, o->bias_initializer, o->bias_regularizer) : MORU_OK;
 }
 
 moru_node *moru_recurrent_input(const moru_layer_call *call, const moru_recurrent *o)

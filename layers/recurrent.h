@@ -39,10 +39,10 @@ typedef struct moru_recurrent {
     MORU_FIELD_DROPPED("zero_output_for_mask"), /* there are no masks */ \
     MORU_FIELD_DROPPED("implementation")        /* Keras 2: one of two ways to the same numbers */
 
-/* Checks options and the input [n,t,in], and makes the weights: gates side by side, in
- * the part that Keras calls "lstm_cell" in variables' paths and "cell" in files. */
-moru_status moru_recurrent_build(moru_layer *layer, const moru_recurrent *o, const moru_shape *x, const char *cell,
-                                 int gates, moru_shape bias);
+/* Checks options and the input [n,t,in], and makes the weights, gates side by side:
+ * kernel, recurrent kernel, bias by these names, which last ("lstm_cell/kernel": Keras keeps them in a part). */
+moru_status moru_recurrent_build(moru_layer *layer, const moru_recurrent *o, const moru_shape *x,
+                                 const char *const *names, int gates, moru_shape bias);
 /* The input as real numbers, in training with dropout. */
 moru_node *moru_recurrent_input(const moru_layer_call *call, const moru_recurrent *o);
 /* Whether the activations are those that the ops have built in, and those of a layer for an expression. */

@@ -19,7 +19,8 @@ static moru_status infer_gru_grad(const moru_infer *in, moru_shape *shapes, moru
     MORU_TRY(moru_rule_rank(in, 0, 3, "[n,t,3 units]"));
     MORU_TRY(moru_rule_rank(in, 3, 2, "a recurrent kernel [units,3 units]"));
     int64_t units = recurrent->dims[0], n = gates->dims[0], t = gates->dims[1];
-    if (units < 1 || units > INT64_MAX / GATES || recurrent->dims[1] != GATES * units || gates->dims[2] != GATES * units)
+    if (units < 1 || units > INT64_MAX / GATES || recurrent->dims[1] != GATES * units
+        || gates->dims[2] != GATES * units)
         return moru_op_error(MORU_ERR_SHAPE, "gates %s of a recurrent kernel %s", MORU_TEXT(gates),
                              MORU_TEXT(recurrent));
     if (in->n_inputs != 4 + (attrs->has_dy != 0) + (attrs->has_dh != 0))

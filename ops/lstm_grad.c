@@ -36,7 +36,8 @@ static moru_status infer_lstm_grad(const moru_infer *in, moru_shape *shapes, mor
     MORU_TRY(moru_rule_rank(in, 0, 3, "[n,t,4 units]"));
     MORU_TRY(moru_rule_rank(in, 2, 2, "a recurrent kernel [units,4 units]"));
     int64_t units = recurrent->dims[0], n = gates->dims[0], t = gates->dims[1];
-    if (units < 1 || units > INT64_MAX / GATES || recurrent->dims[1] != GATES * units || gates->dims[2] != GATES * units)
+    if (units < 1 || units > INT64_MAX / GATES || recurrent->dims[1] != GATES * units
+        || gates->dims[2] != GATES * units)
         return moru_op_error(MORU_ERR_SHAPE, "gates %s of a recurrent kernel %s", MORU_TEXT(gates),
                              MORU_TEXT(recurrent));
     if (!moru_rule_same(cells, &MORU_SHAPE(n, t, units)))
@@ -136,8 +137,8 @@ static void print_lstm_grad(const void *attrs, char *text, size_t size)
 
 const moru_op_def moru_op_lstm_grad = {
     .name = "lstm_grad",
-    .formula = "dc = dc + dh o (1 - tanh(c)^2), dz = {dc g i(1-i), dc c_before f(1-f), dc i (1-g^2), dh tanh(c) o(1-o)}, "
-               "dc = dc f, dh = dz recurrent_kernel^T step by step backwards",
+    .formula = "dc = dc + dh o (1 - tanh(c)^2), dz = {dc g i(1-i), dc c_before f(1-f), dc i (1-g^2), "
+               "dh tanh(c) o(1-o)}, dc = dc f, dh = dz recurrent_kernel^T step by step backwards",
     .min_inputs = 4, .max_inputs = 7, .n_outputs = OUTPUTS, .attr_size = sizeof(moru_lstm_grad_attrs), .in_place = 1,
     .optional_outputs = 1u << DH0 | 1u << DC0, .infer = infer_lstm_grad, .vjp = vjp_lstm_grad,
     .workspace = workspace_lstm_grad, .run = run_lstm_grad, .print = print_lstm_grad, .flops = flops_lstm_grad,

@@ -105,12 +105,28 @@ def small_attention(rng):
     return model, xs, rng.integers(0, 3, (3, 6)).astype("int32"), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
+def small_recurrent(rng):
+    model = keras.Sequential([
+        keras.Input((5,), dtype="int32"),
+        L.Embedding(7, 3),
+        L.LSTM(4, return_sequences=True, go_backwards=True, recurrent_regularizer=keras.regularizers.L2(1e-2)),
+        L.GRU(5, return_sequences=True, activation="relu", recurrent_activation="hard_sigmoid"),
+        L.LSTM(3, return_sequences=True, activation="softsign", use_bias=False, unit_forget_bias=False),
+        L.GRU(4, return_sequences=True, reset_after=False, activation="gelu", go_backwards=True),
+        L.GRU(2, return_sequences=True, use_bias=False),
+        L.Dense(6, activation="softmax"),
+    ], name="small_recurrent")
+    randomise(model, rng)
+    x, target = rng.integers(0, 7, (3, 5)).astype("int32"), rng.integers(0, 6, (3, 5)).astype("int32")
+    return model, [x], target, keras.losses.SparseCategoricalCrossentropy()
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "data"))
     a = p.parse_args()
     os.makedirs(a.out, exist_ok=True)
-    for seed, build in ((1, small_sequential), (2, small_functional), (3, small_attention)):
+    for seed, build in ((1, small_sequential), (2, small_functional), (3, small_attention), (4, small_recurrent)):
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         write(a.out, *build(np.random.default_rng(seed)))

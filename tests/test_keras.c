@@ -184,6 +184,7 @@ START_TEST(test_own_fixtures)
     check_fixture(data_folder(), "small_sequential");
     check_fixture(data_folder(), "small_functional");
     check_fixture(data_folder(), "small_attention");
+    check_fixture(data_folder(), "small_recurrent");
 }
 END_TEST
 
@@ -320,7 +321,7 @@ START_TEST(test_everything_unsupported_is_named)
     static const struct { const char *name, *parts[3]; } cases[] = {
         {"nested_small", {"inner: nested model Sequential"}},
         {"transformer_encoder", {"global_average_pooling1d: layer"}},
-        {"lstm_stacked", {"lstm: layer LSTM", "lstm_1: layer LSTM"}},
+        {"lstm_bidirectional", {"bidirectional: layer Bidirectional", "bidirectional_1: layer Bidirectional"}},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         char path[1200];

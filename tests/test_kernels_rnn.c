@@ -62,7 +62,8 @@ static void naive_gates(const moru_rnn *g, const moru_lstm_args *a, const moru_r
 static void naive_lstm(const moru_rnn *g, const moru_lstm_args *a, double **out)
 {
     int64_t u = g->units;
-    double *h = malloc((size_t)u * sizeof *h), *c = malloc((size_t)u * sizeof *c), *z = malloc((size_t)u * 4 * sizeof *z);
+    double *h = malloc((size_t)u * sizeof *h), *c = malloc((size_t)u * sizeof *c);
+    double *z = malloc((size_t)u * 4 * sizeof *z);
     for (int64_t r = 0; r < g->n; r++) {
         for (int64_t j = 0; j < u; j++) {
             h[j] = a->h0 ? a->h0[r * u + j] : 0;
@@ -125,8 +126,8 @@ static void naive_lstm_grad(const moru_rnn *g, const moru_lstm_grad_args *a, dou
 enum { INPUTS = 9 };
 
 /* bits of `given`: which optional inputs there are; of `wanted`: which optional outputs. */
-static void run_lstm(const moru_kernels *k, const moru_rnn *g, guarded *in, unsigned given, unsigned wanted, int threads,
-                     bool in_place, moru_real **result)
+static void run_lstm(const moru_kernels *k, const moru_rnn *g, guarded *in, unsigned given, unsigned wanted,
+                     int threads, bool in_place, moru_real **result)
 {
     int64_t size[OUTPUTS];
     guarded out[OUTPUTS], forward = guarded_workspace(k->lstm_workspace(g)),

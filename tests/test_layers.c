@@ -108,6 +108,47 @@ START_TEST(test_conv2d_transpose)
 }
 END_TEST
 
+START_TEST(test_recurrent)
+{
+    moru_shape steps = MORU_SHAPE(5, 3), any = MORU_SHAPE(-1, 3);
+    assert_layer(steps, moru_lstm(.units = 4), MORU_SHAPE(4), 3 * 16 + 4 * 16 + 16);
+    assert_layer(steps, moru_lstm(.units = 4, .return_sequences = true, .use_bias = false), MORU_SHAPE(5, 4), 112);
+    assert_layer(steps, moru_lstm(.units = 2, .activation = "relu", .recurrent_activation = "hard_sigmoid",
+                                  .return_sequences = true, .go_backwards = true), MORU_SHAPE(5, 2), 24 + 16 + 8);
+    assert_layer(any, moru_lstm(.units = 4), MORU_SHAPE(4), 128);
+    assert_layer(steps, moru_gru(.units = 4), MORU_SHAPE(4), 3 * 12 + 4 * 12 + 24);
+    assert_layer(steps, moru_gru(.units = 4, .reset_after = false, .return_sequences = true), MORU_SHAPE(5, 4), 96);
+    assert_layer(steps, moru_gru(.units = 4, .reset_after = false, .activation = NULL), MORU_SHAPE(4), 96);
+    assert_refused(steps, moru_lstm(), MORU_ERR_ARGUMENT, "units");
+    assert_refused(steps, moru_gru(.units = -1), MORU_ERR_ARGUMENT, "units");
+    assert_refused(steps, moru_lstm(.units = INT64_MAX), MORU_ERR_MEMORY, "units");
+    assert_refused(steps, moru_gru(.units = 2, .return_state = true), MORU_ERR_UNSUPPORTED, "return_state");
+    assert_refused(steps, moru_lstm(.units = 2, .stateful = true), MORU_ERR_UNSUPPORTED, "stateful");
+    assert_refused(steps, moru_lstm(.units = 2, .recurrent_dropout = 0.1), MORU_ERR_UNSUPPORTED, "recurrent_dropout");
+    assert_refused(steps, moru_gru(.units = 2, .dropout = 1), MORU_ERR_ARGUMENT, "dropout");
+    assert_refused(steps, moru_lstm(.units = 2, .activation = "nope"), MORU_ERR_UNSUPPORTED, "activation");
+    assert_refused(any, moru_gru(.units = 2, .activation = "relu"), MORU_ERR_UNSUPPORTED, "known number of steps");
+    assert_refused(VECTOR, moru_lstm(.units = 2), MORU_ERR_SHAPE, "3 dimensions");
+    assert_refused(MORU_SHAPE(5, -1), moru_gru(.units = 2), MORU_ERR_SHAPE, "features");
+}
+END_TEST
+
+/* The forget gate's bias begins as 1. */
+START_TEST(test_unit_forget_bias)
+{
+    for (int unit = 0; unit < 2; unit++) {
+        moru_model *model = moru_sequential("m", moru_input(2, 3),
+                                            moru_lstm(.units = 3, .unit_forget_bias = unit != 0));
+        moru_layer *layer = moru_model_layer(model, "lstm");
+        ck_assert_int_eq(moru_model_initialize(model, 4), MORU_OK);
+        const moru_real *bias = moru_tensor_data(moru_layer_weight_at(layer, 2, NULL));
+        for (int k = 0; k < 12; k++)
+            ck_assert_double_eq((double)bias[k], unit && k >= 3 && k < 6);
+        moru_model_free(model);
+    }
+}
+END_TEST
+
 START_TEST(test_conv2d)
 {
     assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 2}), MORU_SHAPE(9, 8, 4), 3 * 2 * 6 * 4 + 4);
@@ -494,6 +535,8 @@ int main(void)
     Suite *suite = suite_create("layers");
     TCase *tests = tcase_create("layers");
     tcase_add_test(tests, test_dense);
+    tcase_add_test(tests, test_recurrent);
+    tcase_add_test(tests, test_unit_forget_bias);
     tcase_add_test(tests, test_conv2d);
     tcase_add_test(tests, test_conv2d_transpose);
     tcase_add_test(tests, test_pooling);

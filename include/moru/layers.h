@@ -92,15 +92,15 @@ typedef struct moru_lstm_options {
     bool stateful;
     bool unroll;               /**< has no effect */
 } moru_lstm_options;
-#define MORU_LSTM_DEFAULTS MORU_LAYER_DEFAULTS, .activation = "tanh", .recurrent_activation = "sigmoid", .use_bias = true, \
-    .kernel_initializer = "glorot_uniform", .recurrent_initializer = "orthogonal", .bias_initializer = "zeros", \
-    .unit_forget_bias = true
+#define MORU_LSTM_DEFAULTS MORU_LAYER_DEFAULTS, .activation = "tanh", .recurrent_activation = "sigmoid", \
+    .use_bias = true, .kernel_initializer = "glorot_uniform", .recurrent_initializer = "orthogonal", \
+    .bias_initializer = "zeros", .unit_forget_bias = true
 #define moru_lstm(...) MORU_WITH_DEFAULTS(moru_lstm_new, moru_lstm_options, MORU_LSTM_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_lstm_new(const moru_lstm_options *options);
 
 /** Gated recurrent unit, as moru_lstm(); the formula is that of moru_gru_op().
- *  Variables, gates z, r, h side by side: kernel [in, 3 units], recurrent_kernel [units, 3 units], bias [2, 3 units] with
- *  reset_after (of x and of h), else [3 units]. */
+ *  Variables, gates z, r, h side by side: kernel [in, 3 units], recurrent_kernel [units, 3 units], bias [2, 3 units]
+ *  with reset_after (of x and of h), else [3 units]. */
 typedef struct moru_gru_options {
     MORU_LAYER_OPTIONS
     int64_t units;
@@ -112,9 +112,9 @@ typedef struct moru_gru_options {
     bool return_sequences, return_state, go_backwards, stateful, unroll;
     bool reset_after;          /**< the reset gate weighs h after its product with the weights */
 } moru_gru_options;
-#define MORU_GRU_DEFAULTS MORU_LAYER_DEFAULTS, .activation = "tanh", .recurrent_activation = "sigmoid", .use_bias = true, \
-    .kernel_initializer = "glorot_uniform", .recurrent_initializer = "orthogonal", .bias_initializer = "zeros", \
-    .reset_after = true
+#define MORU_GRU_DEFAULTS MORU_LAYER_DEFAULTS, .activation = "tanh", .recurrent_activation = "sigmoid", \
+    .use_bias = true, .kernel_initializer = "glorot_uniform", .recurrent_initializer = "orthogonal", \
+    .bias_initializer = "zeros", .reset_after = true
 #define moru_gru(...) MORU_WITH_DEFAULTS(moru_gru_new, moru_gru_options, MORU_GRU_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_gru_new(const moru_gru_options *options);
 

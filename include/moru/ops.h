@@ -222,16 +222,16 @@ MORU_API moru_node *moru_causal_mask(moru_node *x, double fill);
 /** @} */
 
 /** @name Recurrence
- * Over x [n,t,in], with Keras's weights: gates side by side, kernel [in,gates units], recurrent_kernel [units,gates units].
- * h0 (and c0), [n,units], are the states before the first step; NULL: zeros. go_backwards: step s reads position
+ * Over x [n,t,in], with Keras's weights: gates side by side, kernel [in,gates units] and
+ * recurrent_kernel [units,gates units]. h0 (and c0), [n,units], are the states before the first step; NULL: zeros. go_backwards: step s reads position
  * t - 1 - s. Outputs: y [n,t,units] in the order of the steps, then the last states [n,units]. @{ */
 /** z = x kernel + h recurrent_kernel + bias; i, f, o = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o); c = f c + i tanh(z_c);
  *  h = o tanh(c). Gates i, f, c, o. bias [4 units] may be NULL; h0 and c0 are given or NULL together.
  *  Outputs: y, last h, last c. */
 MORU_API moru_node *moru_lstm_op(moru_node *x, moru_node *kernel, moru_node *recurrent_kernel, moru_node *bias,
                                  moru_node *h0, moru_node *c0, bool go_backwards);
-/** z, r = sigmoid of x kernel + h recurrent_kernel + bias; n = tanh(x kernel_h + b_h + r (h recurrent_kernel_h + b'_h)) with
- *  reset_after, where bias is [2,3 units] (b, b'), else tanh(x kernel_h + b_h + (r h) recurrent_kernel_h) and bias is
+/** z, r = sigmoid of x kernel + h recurrent_kernel + bias; n = tanh(x kernel_h + b_h + r (h recurrent_kernel_h + b'_h))
+ *  with reset_after, where bias is [2,3 units] (b, b'), else tanh(x kernel_h + b_h + (r h) recurrent_kernel_h) and bias is
  *  [3 units]; h = z h + (1 - z) n. Gates z, r, h. bias and h0 may be NULL. Outputs: y, last h. */
 MORU_API moru_node *moru_gru_op(moru_node *x, moru_node *kernel, moru_node *recurrent_kernel, moru_node *bias,
                                 moru_node *h0, bool reset_after, bool go_backwards);
