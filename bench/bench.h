@@ -22,7 +22,7 @@ typedef struct bench_run {
     int n_losses;
 } bench_run;
 
-/* models: the inference model first. Its weights, then the others', are in the file in the order of their layers. */
+/* A nameless one needs layers that this library doesn't have. models: the inference model first. Its weights, then the others', are in the file in the order of their layers. */
 typedef struct bench_workload {
     const char *name;
     const char *loss;

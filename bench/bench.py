@@ -156,7 +156,7 @@ def load_all(sides, work, training, batch, path, result):
     reference = values.get("torch") or next(iter(values.values()), None)
     for side in list(ready):
         result.differences[side.name] = d = difference(values[side.name], reference)
-        if not d <= 1e-3:
+        if not d <= work.tolerance:
             result.notes.append("%s computes something else: %s against %s" % (side.name, values[side.name], reference))
             ready.remove(side)
     return ready

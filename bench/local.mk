@@ -1,7 +1,7 @@
 # What `make bench` runs: Moru's side on the public interface, and the arithmetic peak. Neither is installed.
 EXTRA_PROGRAMS = bench/moru_bench bench/peak
 bench_sources = bench/moru_bench.c bench/run.c bench/bench.h bench/workloads/dense.c bench/workloads/conv.c \
-    bench/workloads/resnet20.c
+    bench/workloads/resnet20.c bench/workloads/recurrent.c bench/workloads/dcgan.c bench/workloads/gpt.c
 bench_moru_bench_SOURCES = $(bench_sources)
 bench_moru_bench_LDADD = libmoru.la
 bench_peak_SOURCES = bench/peak.c

@@ -8,7 +8,8 @@
 #include "bench/bench.h"
 
 const bench_workload *const bench_workloads[] = {
-    &bench_linear, &bench_mlp, &bench_mlp_small, &bench_lenet, &bench_cnn, &bench_resnet20, &bench_vgg, NULL
+    &bench_linear, &bench_mlp, &bench_mlp_small, &bench_lenet, &bench_cnn, &bench_resnet20, &bench_vgg,
+    &bench_lstm, &bench_lstm512, &bench_gru, &bench_dcgan, &bench_gpt, NULL
 };
 
 static char message[512];
