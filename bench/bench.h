@@ -16,7 +16,9 @@ typedef struct bench_run {
     int n_tensors;
     moru_tensor *x, *y;                      /* the first `batch` samples */
     moru_model *models[BENCH_MAX_MODELS];
-    moru_program *program;                   /* inference; belongs to the model */
+    moru_program *program;                   /* inference, or an op; belongs to the model or to `op` */
+    moru_graph *graph;                       /* of a single op */
+    moru_program *op;
     moru_train_step *step;                   /* a training step of the workload's own */
     double losses[2];
     int n_losses;
@@ -35,6 +37,8 @@ extern const bench_workload bench_linear, bench_mlp, bench_mlp_small, bench_lene
     bench_lstm, bench_lstm512, bench_gru, bench_dcgan, bench_gpt;
 
 moru_status bench_load(bench_run *run, const char *name, bool training, int64_t batch, const char *path);
+/* The run's tensors are the operands of a single op. */
+moru_status bench_load_op(bench_run *run, const char *name);
 moru_status bench_step(bench_run *run);
 void bench_free(bench_run *run);
 

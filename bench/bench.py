@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import ops
 import report
 import workloads
 
@@ -24,6 +25,13 @@ PEERS = {  # name: (environment, script, arguments)
     "jax": ("jax", "jax_peer.py", []),
     "tf": ("tf", "tf_peer.py", []),
     "tf-xla": ("tf", "tf_peer.py", ["--xla"]),
+}
+TUNED = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824", "MALLOC_TOP_PAD_": "67108864"}
+OP_PEERS = {  # single ops: PyTorch in both layouts, with glibc's allocator as it is and told to keep its memory
+    "torch": ("torch", "torch_ops.py", []),
+    "torch-cl": ("torch", "torch_ops.py", ["--channels-last"]),
+    "torch-tuned": ("torch", "torch_ops.py", []),
+    "torch-cl-tuned": ("torch", "torch_ops.py", ["--channels-last"]),
 }
 USUAL = ["torch", "compile", "jax", "tf"]
 
@@ -38,6 +46,16 @@ def in_child():
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+def set_priority(pid, nice):
+    if nice is None or sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError):
+        for thread in os.listdir("/proc/%d/task" % pid):
+            os.setpriority(os.PRIO_PROCESS, int(thread), nice)
+        with open("/proc/%d/autogroup" % pid, "w") as file:  # a session counts as one, with its own niceness
+            file.write("%d" % nice)
+
+
 class Side:
     """Moru's process, or a peer's. It is stopped (SIGSTOP) whenever it isn't asked something, so that no pool of threads
     spins while others are measured."""
@@ -50,13 +68,7 @@ class Side:
         self.priority(settings.nice)
 
     def priority(self, nice):
-        if nice is None or sys.platform != "linux":
-            return
-        with contextlib.suppress(OSError):
-            for thread in os.listdir("/proc/%d/task" % self.process.pid):
-                os.setpriority(os.PRIO_PROCESS, int(thread), nice)
-            with open("/proc/%d/autogroup" % self.process.pid, "w") as file:  # a session counts as one, with its own niceness
-                file.write("%d" % nice)
+        set_priority(self.process.pid, nice)
 
     def ask(self, line):
         self.wake()
@@ -99,7 +111,7 @@ class Side:
 def command_of(name, settings):
     if name == "moru":
         return [os.path.join(settings.build, "bench", "moru_bench")]
-    environment, script, arguments = PEERS[name]
+    environment, script, arguments = (OP_PEERS if settings.ops else PEERS)[name]
     python = os.path.join(settings.venvs, environment, "bin", "python")
     return [python, os.path.join(HERE, "peers", script), *arguments]
 
@@ -116,7 +128,10 @@ def start(name, settings):
     command = command_of(name, settings)
     if not os.path.exists(command[0]):
         return None
-    return Side(name, command, environment_of(settings), settings)
+    env = environment_of(settings)
+    if name.endswith("-tuned"):
+        env.update(TUNED)
+    return Side(name, command, env, settings)
 
 
 @contextlib.contextmanager
@@ -133,8 +148,10 @@ def alone(settings):
 def peak(settings):
     program = os.path.join(settings.build, "bench", "peak")
     with alone(settings):
-        text = subprocess.run([program, "1" if settings.quick else "2"], env=environment_of(settings), capture_output=True,
-                              text=True, check=True).stdout
+        process = subprocess.Popen([program, "1" if settings.quick else "2"], env=environment_of(settings),
+                                   stdout=subprocess.PIPE, start_new_session=True, preexec_fn=in_child, text=True)
+        set_priority(process.pid, settings.measure_nice)
+        text = process.communicate()[0]
     return tuple(map(float, text.split()))
 
 
@@ -186,7 +203,7 @@ def rounds(ready, settings, result):
 def run_workload(sides, work, mode, settings, peaks, directory):
     training, batch = mode == "train", 1 if mode == "infer1" else work.batch
     result = report.Result(work.name, work.title, mode, batch, work.flops(training, batch) / peaks[1] * 1e-6)
-    path = os.path.join(directory, work.name)
+    path = os.path.join(directory, work.name.replace(":", "_"))
     if not os.path.exists(path):
         work.write(path)
     ready = []
@@ -194,6 +211,8 @@ def run_workload(sides, work, mode, settings, peaks, directory):
         ready = load_all(sides, work, training, batch, path, result)
         if ready:
             rounds(ready, settings, result)
+        if mode == "op":
+            os.remove(path)
     except Failed as error:
         result.notes.append(str(error))
     return result
@@ -221,9 +240,10 @@ def options():
     p.add_argument("--venvs", default=os.environ.get("MORU_BENCH_VENVS", "venv"), metavar="DIR",
                    help="the peers' environments (setup.sh makes them); or MORU_BENCH_VENVS")
     p.add_argument("--build", default=".", metavar="DIR", help="where Moru was built")
-    p.add_argument("--only", default="", help="workloads, by comma: " + ",".join(workloads.BY_NAME))
-    p.add_argument("--peers", default=",".join(USUAL), help="by comma: " + ",".join(PEERS) + "; none: Moru alone")
-    p.add_argument("--mode", default="train", help="by comma: train, infer (same batch), infer1 (batch 1)")
+    p.add_argument("--only", default="", help="ops with these words in their titles; or workloads, by comma: " + ",".join(workloads.BY_NAME))
+    p.add_argument("--ops", action="store_true", help="single ops, against PyTorch in both layouts")
+    p.add_argument("--peers", help="by comma: " + ",".join(PEERS) + "; none: Moru alone")
+    p.add_argument("--mode", help="by comma: train, infer (same batch), infer1 (batch 1)")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=1.0, help="of a round, for each side")
     p.add_argument("--quick", action="store_true", help="two short rounds")
@@ -231,7 +251,7 @@ def options():
     p.add_argument("--spin", type=int, default=10000, help="GOMP_SPINCOUNT for all alike; 0: GNU OpenMP's default")
     p.add_argument("--memory", action="store_true", help="largest resident sets, too (a fresh process for each)")
     p.add_argument("--markdown", action="store_true")
-    p.add_argument("--csv", default="bench.csv", metavar="FILE", help="every sample goes there")
+    p.add_argument("--csv", metavar="FILE", help="every sample goes there")
     p.add_argument("--lock", metavar="FILE", default=os.environ.get("MORU_BENCH_LOCK"),
                    help="hold this lock while measuring (for machines where several measure)")
     p.add_argument("--nice", type=int, help="niceness while loading and compiling")
@@ -241,13 +261,19 @@ def options():
     if s.quick:
         s.rounds, s.seconds = 2, min(s.seconds, 0.3)
     s.log = None if s.verbose else subprocess.DEVNULL
-    s.chosen = [workloads.BY_NAME[n] for n in s.only.split(",")] if s.only else workloads.ALL
+    s.mode = "op" if s.ops else s.mode or "train"
+    s.csv = s.csv or ("bench-ops.csv" if s.ops else "bench.csv")
+    s.peers = ",".join(OP_PEERS if s.ops else USUAL) if s.peers is None else s.peers
+    if s.ops:
+        s.seconds, s.chosen = min(s.seconds, 0.3), [o for o in ops.ALL if any(w in o.title for w in s.only.split(","))]
+    else:
+        s.chosen = [workloads.BY_NAME[n] for n in s.only.split(",")] if s.only else workloads.ALL
     return s
 
 
 def run(settings, directory):
     peaks = peak(settings)
-    names = ["moru"] + [n for n in settings.peers.split(",") if n in PEERS]
+    names = ["moru"] + [n for n in settings.peers.split(",") if n in (OP_PEERS if settings.ops else PEERS)]
     sides, results = [], []
     try:
         for name in names:

@@ -3,7 +3,7 @@ import math
 import statistics
 
 TITLES = {"moru": "Moru", "torch": "PyTorch", "compile": "torch.compile", "torch-cl": "PyTorch, channels last", "jax": "JAX jit",
-          "tf": "TensorFlow", "tf-xla": "TensorFlow XLA"}
+          "tf": "TensorFlow", "tf-xla": "TensorFlow XLA", "torch-tuned": "tuned malloc", "torch-cl-tuned": "channels last, tuned malloc"}
 MODES = {"train": "Training step: forward, backward, Adam", "infer": "Inference", "infer1": "Inference, batch 1",
          "op": "Op by op"}
 
@@ -81,6 +81,25 @@ def times(results, names, markdown):
     return layout(rows, markdown)
 
 
+def ops_table(results, names, peak, markdown):
+    """GFlop/s, by the median and by the least time."""
+    def speed(r, time):
+        return number(r.limit * peak / time) if time else "-"
+
+    rows = [["op"] + ["%s, GFlop/s" % TITLES[n] for n in names] + ["ratio, median", "ratio, least", "% of peak"]]
+    for r in results:
+        cells = ["%s / %s" % (speed(r, r.median(n)), speed(r, r.least(n))) if n in r.samples else "-" for n in names]
+        own = r.median("moru")
+        rows.append([r.title] + cells + [number(r.ratio(r.median)), number(r.ratio(r.least)),
+                                         number(100 * r.limit / own if own else None)])
+    for kind in ("gemm", "conv", "pool", "norm", "softmax"):
+        some = [r for r in results if r.name.startswith("op:" + kind)]
+        if some:
+            rows.append(["geometric mean, " + kind] + [""] * len(names)
+                        + [number(mean([r.ratio(r.median) for r in some])), number(mean([r.ratio(r.least) for r in some])), ""])
+    return layout(rows, markdown)
+
+
 def memories(results, names, markdown):
     rows = [["largest resident set, MB"] + [TITLES[n] for n in names]]
     rows += [[r.title] + [number(r.memory.get(n)) for n in names] for r in results if r.memory]
@@ -93,7 +112,8 @@ def tables(results, names, peaks, markdown):
     for mode, title in MODES.items():
         chosen = [r for r in results if r.mode == mode]
         if chosen:
-            parts.append(("### " if markdown else "") + title + "\n\n" + times(chosen, names, markdown))
+            table = ops_table(chosen, names, peaks[1], markdown) if mode == "op" else times(chosen, names, markdown)
+            parts.append(("### " if markdown else "") + title + "\n\n" + table)
             if any(r.memory for r in chosen):
                 parts.append(memories(chosen, names, markdown))
     notes = ["%s %s: %s" % (r.name, r.mode, note) for r in results for note in r.notes]

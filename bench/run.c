@@ -12,6 +12,7 @@ const bench_workload *const bench_workloads[] = {
     &bench_lstm, &bench_lstm512, &bench_gru, &bench_dcgan, &bench_gpt, NULL
 };
 
+static const bench_workload single_op = {.name = "op"};
 static char message[512];
 
 moru_status bench_fail(const char *format, ...)
@@ -134,6 +135,12 @@ moru_status bench_load(bench_run *run, const char *name, bool training, int64_t 
     for (int k = 0; bench_workloads[k]; k++)
         if (strcmp(bench_workloads[k]->name, name) == 0)
             run->workload = bench_workloads[k];
+    if (strncmp(name, "op:", 3) == 0) {
+        moru_status status = read_tensors(run, path);
+        run->training = false;
+        run->workload = &single_op;
+        return status == MORU_OK ? bench_load_op(run, name) : status;
+    }
     if (!run->workload)
         return MORU_OK;
     moru_status status = read_tensors(run, path);
@@ -164,6 +171,8 @@ void bench_free(bench_run *run)
     for (int k = 0; k < run->n_tensors; k++)
         moru_tensor_free(run->tensors[k]);
     moru_train_step_free(run->step);
+    moru_program_free(run->op);
+    moru_graph_free(run->graph);
     for (int k = 0; k < BENCH_MAX_MODELS; k++)
         moru_model_free(run->models[k]);
     moru_tensor_free(run->x);

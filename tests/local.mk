@@ -66,7 +66,8 @@ tests_double_gradients_LDADD = $(double_ldadd)
 AM_CPPFLAGS += $(CHECK_CFLAGS)
 LDADD = libmoru_static.la $(CHECK_LIBS)
 
-script_tests = tests/headers.sh tests/exports.sh tests/readme.sh
+script_tests = tests/headers.sh tests/exports.sh tests/readme.sh bench/smoke.sh
+bench/smoke.log: bench/moru_bench$(EXEEXT)
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests) $(double_tests)
 endif
