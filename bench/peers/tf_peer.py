@@ -200,7 +200,9 @@ def make(name, training, tensors, batch):
     def step(x, y):
         with tf.GradientTape() as tape:
             loss = loss_of(y, model(x, training=True))
-        adam.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+        grads = tape.gradient(loss, model.trainable_variables)
+        # An embedding's comes as rows, of which Adam squares each by itself where a token occurs again: another rule than Adam's.
+        adam.apply_gradients([(tf.convert_to_tensor(g), v) for g, v in zip(grads, model.trainable_variables)])
         return (loss,)
 
     return repeat(lambda: step(x, y))

@@ -2,8 +2,6 @@
  * then the generator against it. */
 #include "bench/bench.h"
 
-#ifdef MORU_CONV2D_TRANSPOSE_DEFAULTS
-
 static moru_model *generator(void)
 {
     return moru_sequential("generator",
@@ -63,6 +61,3 @@ static moru_status step(bench_run *run)
 }
 
 const bench_workload bench_dcgan = {"dcgan", NULL, {generator, discriminator}, step};
-#else
-const bench_workload bench_dcgan = {.name = ""};
-#endif

@@ -1,8 +1,6 @@
 /* A small GPT as nanoGPT has it: 4 layers of 4 heads, 128 wide, norm first, GELU, learned positions, no dropout. */
 #include "bench/bench.h"
 
-#ifdef MORU_MULTI_HEAD_ATTENTION_DEFAULTS
-
 enum { LENGTH = 64, WIDTH = 128 };
 
 static moru_node *norm(moru_node *x)
@@ -43,6 +41,3 @@ static moru_model *gpt(void)
 }
 
 const bench_workload bench_gpt = {"gpt", "sparse_categorical_crossentropy(from_logits=true)", {gpt}, NULL};
-#else
-const bench_workload bench_gpt = {.name = ""};
-#endif
