@@ -5,6 +5,8 @@
 #include <moru.h>
 #include <moru/train_step.h>
 
+#define BENCH_CROSS_ENTROPY "sparse_categorical_crossentropy(from_logits=true)"
+
 enum { BENCH_MAX_TENSORS = 512, BENCH_MAX_MODELS = 2 };
 
 /* A workload as loaded: models with the driver's weights, the batch, and what one step is. */
@@ -24,7 +26,8 @@ typedef struct bench_run {
     int n_losses;
 } bench_run;
 
-/* A nameless one needs layers that this library doesn't have. models: the inference model first. Its weights, then the others', are in the file in the order of their layers. */
+/* A nameless one needs layers that this library doesn't have. models: the inference model first. Its weights, then the
+ * others', are in the file in the order of their layers. */
 typedef struct bench_workload {
     const char *name;
     const char *loss;

@@ -57,13 +57,13 @@ def set_priority(pid, nice):
 
 
 class Side:
-    """Moru's process, or a peer's. It is stopped (SIGSTOP) whenever it isn't asked something, so that no pool of threads
-    spins while others are measured."""
+    """Moru's process, or a peer's. It is stopped (SIGSTOP) whenever it isn't asked something, so that no pool of
+    threads spins while others are measured."""
 
     def __init__(self, name, command, env, settings):
         self.name, self.settings = name, settings
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=settings.log, env=env,
-                                        start_new_session=True, preexec_fn=in_child, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=settings.log,
+                                        env=env, start_new_session=True, preexec_fn=in_child, text=True)
         self.stopped = False
         self.priority(settings.nice)
 
@@ -197,7 +197,7 @@ def rounds(ready, settings, result):
                         idle[s.name] += s.cpu_seconds() - before[s.name]
     for name, seconds in idle.items():
         if busy > 0 and seconds / busy > 0.01:
-            result.notes.append("%s used %.0f %% of a processor while others were measured" % (name, 100 * seconds / busy))
+            result.notes.append("%s used %.0f %% of a processor in others' turns" % (name, 100 * seconds / busy))
 
 
 def run_workload(sides, work, mode, settings, peaks, directory):
@@ -240,7 +240,8 @@ def options():
     p.add_argument("--venvs", default=os.environ.get("MORU_BENCH_VENVS", "venv"), metavar="DIR",
                    help="the peers' environments (setup.sh makes them); or MORU_BENCH_VENVS")
     p.add_argument("--build", default=".", metavar="DIR", help="where Moru was built")
-    p.add_argument("--only", default="", help="ops with these words in their titles; or workloads, by comma: " + ",".join(workloads.BY_NAME))
+    p.add_argument("--only", default="", 
+                   help="ops with these words in their titles; or workloads, by comma: " + ",".join(workloads.BY_NAME))
     p.add_argument("--ops", action="store_true", help="single ops, against PyTorch in both layouts")
     p.add_argument("--peers", help="by comma: " + ",".join(PEERS) + "; none: Moru alone")
     p.add_argument("--mode", help="by comma: train, infer (same batch), infer1 (batch 1)")

@@ -59,7 +59,9 @@ moru_status bench_load_op(bench_run *run, const char *name)
         return bench_fail("%s: not an op", name);
     if (!(run->graph = moru_graph_new()))
         return MORU_ERR_MEMORY;
-    for (int k = 0; k < o.n; k++)
-        o.in[k] = moru_placeholder(run->graph, "operand", moru_tensor_dtype(run->tensors[k]), *moru_tensor_shape(run->tensors[k]));
+    for (int k = 0; k < o.n; k++) {
+        const moru_tensor *t = run->tensors[k];
+        o.in[k] = moru_placeholder(run->graph, "operand", moru_tensor_dtype(t), *moru_tensor_shape(t));
+    }
     return compile(run, &o, build(kind, part, atoi(params), &o));
 }

@@ -1,12 +1,12 @@
-"""Single ops: operands, flops. Convolutions are NHWC and HWIO here; every side permutes once. Padding counts in the flops."""
+"""Single ops: operands and flops. Convolutions are NHWC and HWIO here; padding counts in the flops."""
 import math
 
 from workloads import write_tensor
 
 
 class Op:
-    """kind: gemm, conv, pool, norm, softmax. part: fwd; dx, dw: the gradient of one operand alone; both: forward and the
-    gradient. params: numbers the kind needs, in the op's name. operands: shapes in the file."""
+    """kind: gemm, conv, pool, norm, softmax. part: fwd; dx, dw: the gradient of one operand alone; both: forward and
+    the gradient. params: numbers the kind needs, in the op's name. operands: shapes in the file."""
 
     def __init__(self, kind, part, params, operands, flops, title):
         self.kind, self.part, self.params, self.operands, self.work = kind, part, params, operands, flops
@@ -47,8 +47,8 @@ def swept(kind, params, shape, title, per_element):
 
 
 ALL = [op for ops in (
-    *(gemm(*s) for s in ((128, 512, 784), (128, 512, 512), (32, 128, 784), (768, 512, 128), (64, 2048, 512), (25088, 32, 288),
-                         (6272, 64, 576), (1024, 1024, 1024))),
+    *(gemm(*s) for s in ((128, 512, 784), (128, 512, 512), (32, 128, 784), (768, 512, 128), (64, 2048, 512),
+                         (25088, 32, 288), (6272, 64, 576), (1024, 1024, 1024))),
     conv("C1 5x5 1-6", 5, 28, 1, 6, 128, 2), conv("C2 5x5 6-16", 5, 14, 6, 16, 128, 0),
     conv("C3 3x3 1-32", 3, 28, 1, 32, 128, 0), conv("C4 3x3 32-64", 3, 13, 32, 64, 128, 0),
     conv("C5 3x3 16-16", 3, 32, 16, 16, 128, 1), conv("C6 3x3 64-64", 3, 8, 64, 64, 128, 1),

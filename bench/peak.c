@@ -1,4 +1,5 @@
-/* peak [SECONDS]: multiply-adds on registers alone, on one thread and on all; GFlop/s, the better of many short runs. */
+/* peak [SECONDS]: multiply-adds on registers alone, on one thread and on all; GFlop/s, the best of short
+ * runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

@@ -2,14 +2,15 @@
 import math
 import statistics
 
-TITLES = {"moru": "Moru", "torch": "PyTorch", "compile": "torch.compile", "torch-cl": "PyTorch, channels last", "jax": "JAX jit",
-          "tf": "TensorFlow", "tf-xla": "TensorFlow XLA", "torch-tuned": "tuned malloc", "torch-cl-tuned": "channels last, tuned malloc"}
+TITLES = {"moru": "Moru", "torch": "PyTorch", "compile": "torch.compile", "torch-cl": "PyTorch, channels last", 
+          "jax": "JAX jit", "tf": "TensorFlow", "tf-xla": "TensorFlow XLA", "torch-tuned": "tuned malloc",
+          "torch-cl-tuned": "channels last, tuned malloc"}
 MODES = {"train": "Training step: forward, backward, Adam", "infer": "Inference", "infer1": "Inference, batch 1",
          "op": "Op by op"}
 
 
 class Result:
-    """One workload in one mode. Times are microseconds a step; limit is that of the arithmetic, in milliseconds * 1e3."""
+    """One workload in one mode. Times are microseconds a step; limit, given in ms, is the arithmetic's."""
 
     def __init__(self, name, title, mode, batch, limit):
         self.name, self.title, self.mode, self.batch, self.limit = name, title, mode, batch, limit * 1e3
@@ -47,6 +48,10 @@ def mean(values):
     return math.exp(sum(map(math.log, values)) / len(values)) if values else None
 
 
+def means(results):
+    return [number(mean([r.ratio(of(r)) for r in results])) for of in (lambda r: r.median, lambda r: r.least)]
+
+
 def line(result, names):
     cells = ["%s %s" % (TITLES[n], number(result.median(n) / 1e3)) for n in names if n in result.samples]
     text = "%s %s: %s ms" % (result.name, result.mode, ", ".join(cells))
@@ -60,7 +65,7 @@ def layout(rows, markdown):
         rows = [rows[0], ["---"] * len(rows[0])] + rows[1:]
         return "\n".join("| " + " | ".join(r) + " |" for r in rows)
     widths = [max(len(r[k]) for r in rows) for k in range(len(rows[0]))]
-    return "\n".join("  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(r, widths))) for r in rows)
+    return "\n".join("  ".join([r[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(r[1:], widths[1:])]) for r in rows)
 
 
 def times(results, names, markdown):
@@ -74,10 +79,10 @@ def times(results, names, markdown):
             cells.append("**%s**" % text if markdown and n in r.samples and r.median(n) == best else text)
         own = r.median("moru")
         rows.append([r.title, number(r.limit / 1e3)] + cells
-                    + [number(r.ratio(r.median)), number(r.ratio(r.least)), number(100 * r.limit / own if own else None),
-                       "%.1e" % max(r.differences.values(), default=0)])
+                    + [number(r.ratio(r.median)), number(r.ratio(r.least)),
+                       number(100 * r.limit / own if own else None), "%.1e" % max(r.differences.values(), default=0)])
     rows.append(["geometric mean", ""] + [""] * len(names)
-                + [number(mean([r.ratio(r.median) for r in results])), number(mean([r.ratio(r.least) for r in results])), "", ""])
+                + means(results) + ["", ""])
     return layout(rows, markdown)
 
 
@@ -96,7 +101,7 @@ def ops_table(results, names, peak, markdown):
         some = [r for r in results if r.name.startswith("op:" + kind)]
         if some:
             rows.append(["geometric mean, " + kind] + [""] * len(names)
-                        + [number(mean([r.ratio(r.median) for r in some])), number(mean([r.ratio(r.least) for r in some])), ""])
+                        + means(some) + [""])
     return layout(rows, markdown)
 
 
@@ -107,8 +112,8 @@ def memories(results, names, markdown):
 
 
 def tables(results, names, peaks, markdown):
-    parts = ["Peak of multiply-adds on registers: %.0f GFlop/s on one thread, %.0f on all. Times in milliseconds, median / least; "
-             "ratio: the best peer's time by Moru's." % peaks]
+    parts = ["Peak of multiply-adds on registers: %.0f GFlop/s on one thread, %.0f on all. Times in milliseconds, "
+             "median / least; ratio: the best peer's time by Moru's." % peaks]
     for mode, title in MODES.items():
         chosen = [r for r in results if r.mode == mode]
         if chosen:

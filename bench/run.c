@@ -79,7 +79,8 @@ static moru_status fill(bench_run *run, moru_model *model, int *next)
             moru_tensor *to = moru_layer_weight_at(layer, k, &name);
             moru_tensor *from = *next < run->n_tensors - 2 ? run->tensors[*next] : NULL;
             if (!from || !moru_shape_equal(moru_tensor_shape(from), moru_tensor_shape(to)))
-                return bench_fail("%s: tensor %d isn't %s of %s", run->workload->name, *next, name, moru_layer_name(layer));
+                return bench_fail("%s: tensor %d isn't %s of %s", run->workload->name, *next, name,
+                                  moru_layer_name(layer));
             memcpy(moru_tensor_data(to), moru_tensor_const_data(from), (size_t)moru_tensor_size(to) * sizeof(float));
         }
     }

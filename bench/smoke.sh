@@ -13,8 +13,17 @@ trap 'rm -rf "$dir"' EXIT
     printf 'float32 2 4 1\n'; for i in 1 2 3 4; do printf '\000\000\000\100'; done
 } >"$dir/linear"
 printf 'float32 2 1 1\n\000\000' >"$dir/short"
-printf 'load linear train 4 %s\ncheck 2\ntime 0.01\nload linear infer 1 %s\ncheck 1\nload linear train 4 %s\nload nothing train 1 %s\nrss\nquit\n' \
-    "$dir/linear" "$dir/linear" "$dir/short" "$dir/linear" | "$builddir/bench/moru_bench" >"$dir/answers"
+cat <<END | "$builddir/bench/moru_bench" >"$dir/answers"
+load linear train 4 $dir/linear
+check 2
+time 0.01
+load linear infer 1 $dir/linear
+check 1
+load linear train 4 $dir/short
+load nothing train 1 $dir/linear
+rss
+quit
+END
 
 expect() {
     checks=$((checks + 1))

@@ -1,6 +1,6 @@
 """The workloads: sizes, weights, data and flops. Standard library only, so that every side can read it.
 
-Weights are listed in the order and layout Keras has them; every side permutes them into its own once, before any clock runs.
+Weights are listed in the order and layout Keras has them; every side permutes them once, before any clock runs.
 """
 import array
 import math
@@ -10,7 +10,7 @@ import sys
 
 class Workload:
     """Weights are (shape, kind); inputs (shape without batch, kind). kind: a number (constant), "glorot", "uniform",
-    or an int range ("int", n). macs: multiply-adds of one sample, forward; first: those of them whose input has no gradient."""
+    or an int range ("int", n). macs: multiply-adds of one sample, forward; first: those whose input has no gradient."""
 
     def __init__(self, name, title, batch, x, y, loss):
         self.name, self.title, self.batch, self.loss = name, title, batch, loss
@@ -121,8 +121,8 @@ def cnn():
 
 
 def resnet20():
-    """He et al., 2016, for 32x32; the projection is a 1x1 convolution. In each block the order of weights is conv, norm,
-    conv, norm, and the projection's kernel last."""
+    """He et al., 2016, for 32x32; the projection is a 1x1 convolution. In each block the order of weights is conv,
+    norm, conv, norm, and the projection's kernel last."""
     w = Workload("resnet20", "ResNet-20, 32x32 (128)", 128, image(32, 3), CLASS, "ce")
     w.conv(3, 3, 16, 32, bias=False, first=True)
     w.norm(16)
@@ -164,8 +164,8 @@ def recurrent(name, title, batch, layers, units, gates):
 
 
 def dcgan():
-    """Generator's weights first. x: the noise; y: real pictures in -1..1. The loss is that of the discriminator, then that
-    of the generator."""
+    """Generator's weights first. x: the noise; y: real pictures in -1..1. The losses are the discriminator's, then
+    the generator's."""
     w = Workload("dcgan", "DCGAN 28x28 step: D and G (64)", 64, ((100,), "signed"), ((28, 28, 1), "signed"), "gan")
     w.dense(100, 6272)
     w.norm(6272)

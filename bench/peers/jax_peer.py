@@ -24,11 +24,12 @@ class Weights:
         return y + self.next() if bias else y
 
     def conv(self, x, stride=1, padding="SAME", bias=True):
-        y = lax.conv_general_dilated(x, self.next(), (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        y = lax.conv_general_dilated(x, self.next(), (stride, stride), padding,
+                                     dimension_numbers=("NHWC", "HWIO", "NHWC"))
         return y + self.next() if bias else y
 
     def conv_transpose(self, x):
-        """4x4, stride 2, "same"; Keras keeps the kernel as [h, w, out, in], of the convolution it is the gradient of."""
+        """4x4, stride 2, "same"; Keras keeps the kernel of the convolution it is the gradient of."""
         y = lax.conv_transpose(x, self.next(), (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"),
                                transpose_kernel=True)
         return y + self.next()

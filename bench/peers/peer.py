@@ -1,7 +1,7 @@
 """What every peer has in common: the protocol on standard input and output, and the file of tensors.
 
     load NAME train|infer BATCH FILE   ok | none | error TEXT
-    check N                            the losses of N training steps; of inference mean |y|, root mean y^2 and largest y
+    check N                            N losses of training; of inference mean |y|, root mean y^2 and largest y
     time SECONDS                       microseconds a step, one number a sample
     rss                                largest resident set so far, kB
     quit

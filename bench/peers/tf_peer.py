@@ -35,9 +35,9 @@ def cnn():
 
 
 def vgg():
-    return Sequential([Input((32, 32, 3)), conv(64, 3, padding="same"), conv(64, 3, padding="same"), layers.MaxPooling2D(),
-                       conv(128, 3, padding="same"), conv(128, 3, padding="same"), layers.MaxPooling2D(), layers.Flatten(),
-                       layers.Dense(10)])
+    return Sequential([Input((32, 32, 3)), conv(64, 3, padding="same"), conv(64, 3, padding="same"),
+                       layers.MaxPooling2D(), conv(128, 3, padding="same"), conv(128, 3, padding="same"),
+                       layers.MaxPooling2D(), layers.Flatten(), layers.Dense(10)])
 
 
 def resnet20():
@@ -89,8 +89,8 @@ def generator():
 
 def discriminator():
     return Sequential([Input((28, 28, 1)), layers.Conv2D(64, 4, strides=2, padding="same"), layers.LeakyReLU(0.2),
-                       layers.Conv2D(128, 4, strides=2, padding="same"), layers.BatchNormalization(), layers.LeakyReLU(0.2),
-                       layers.Flatten(), layers.Dense(1)])
+                       layers.Conv2D(128, 4, strides=2, padding="same"), layers.BatchNormalization(),
+                       layers.LeakyReLU(0.2), layers.Flatten(), layers.Dense(1)])
 
 
 MODELS = {
@@ -201,7 +201,7 @@ def make(name, training, tensors, batch):
         with tf.GradientTape() as tape:
             loss = loss_of(y, model(x, training=True))
         grads = tape.gradient(loss, model.trainable_variables)
-        # An embedding's comes as rows, of which Adam squares each by itself where a token occurs again: another rule than Adam's.
+        # An embedding's comes as rows; Adam would square each by itself where a token occurs again.
         adam.apply_gradients([(tf.convert_to_tensor(g), v) for g, v in zip(grads, model.trainable_variables)])
         return (loss,)
 

@@ -1,4 +1,5 @@
-"""Single ops in PyTorch: NCHW, or with --channels-last in real NHWC strides. Outputs of matrix products are preallocated."""
+"""Single ops in PyTorch: NCHW, or with --channels-last in real NHWC strides; outputs of matrix products are
+preallocated."""
 import os
 import sys
 

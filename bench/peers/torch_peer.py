@@ -143,7 +143,7 @@ class Recurrent(nn.Module):
         for k in range(layers):
             kernel, recurrent, bias = w.next(), w.next(), w.next()
             if gates == 3:  # Keras: z, r, h; PyTorch: r, z, n
-                order = torch.cat([torch.arange(units, 2 * units), torch.arange(units), torch.arange(2 * units, 3 * units)])
+                order = [*range(units, 2 * units), *range(units), *range(2 * units, 3 * units)]
                 kernel, recurrent, bias = kernel[:, order], recurrent[:, order], bias[:, order]
                 biases = bias[0], bias[1]
             else:
@@ -222,8 +222,9 @@ class Generator(nn.Module):
 
 
 def discriminator(w):
-    return nn.Sequential(w.conv(1, 64, 4, stride=2, padding=1), nn.LeakyReLU(0.2), w.conv(64, 128, 4, stride=2, padding=1),
-                         w.norm(batch_norm(128)), nn.LeakyReLU(0.2), nn.Flatten(), w.dense(6272, 1, flat=(7, 7, 128)))
+    return nn.Sequential(w.conv(1, 64, 4, stride=2, padding=1), nn.LeakyReLU(0.2),
+                         w.conv(64, 128, 4, stride=2, padding=1), w.norm(batch_norm(128)), nn.LeakyReLU(0.2),
+                         nn.Flatten(), w.dense(6272, 1, flat=(7, 7, 128)))
 
 
 MODELS = {
@@ -307,14 +308,14 @@ def make(name, training, tensors, batch):
         return inference(model, x)
     y = y.long() if y.dtype == torch.int32 else y
     model = prepare(model)
-    adam = optimizer(model)
+    adam, regression = optimizer(model), name == "linear"
     state = {}
 
     def run(k):
         for _ in range(k):
             adam.zero_grad()
             out = model(x)
-            loss = F.mse_loss(out, y) if name == "linear" else F.cross_entropy(out.reshape(y.numel(), -1), y.reshape(-1))
+            loss = F.mse_loss(out, y) if regression else F.cross_entropy(out.reshape(y.numel(), -1), y.reshape(-1))
             loss.backward()
             adam.step()
             state["loss"] = loss

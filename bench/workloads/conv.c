@@ -42,6 +42,6 @@ static moru_model *vgg(void)
         moru_dense(.units = 10));
 }
 
-const bench_workload bench_lenet = {"lenet", "sparse_categorical_crossentropy(from_logits=true)", {lenet}, NULL};
-const bench_workload bench_cnn = {"cnn", "sparse_categorical_crossentropy(from_logits=true)", {cnn}, NULL};
-const bench_workload bench_vgg = {"vgg", "sparse_categorical_crossentropy(from_logits=true)", {vgg}, NULL};
+const bench_workload bench_lenet = {"lenet", BENCH_CROSS_ENTROPY, {lenet}, NULL};
+const bench_workload bench_cnn = {"cnn", BENCH_CROSS_ENTROPY, {cnn}, NULL};
+const bench_workload bench_vgg = {"vgg", BENCH_CROSS_ENTROPY, {vgg}, NULL};

@@ -1,5 +1,5 @@
-/* DCGAN for pictures of 28x28: Radford, Metz and Chintala, 2016. A step trains the discriminator on real and made pictures,
- * then the generator against it. */
+/* DCGAN for pictures of 28x28: Radford, Metz and Chintala, 2016. A step trains the discriminator on real and made
+ * pictures, then the generator against it. */
 #include "bench/bench.h"
 
 static moru_model *generator(void)
@@ -13,7 +13,8 @@ static moru_model *generator(void)
         moru_conv2d_transpose(.filters = 64, .kernel_size = {4, 4}, .strides = {2, 2}, .padding = "same"),
         moru_batch_normalization(),
         moru_activation(.activation = "relu"),
-        moru_conv2d_transpose(.filters = 1, .kernel_size = {4, 4}, .strides = {2, 2}, .padding = "same", .activation = "tanh"));
+        moru_conv2d_transpose(.filters = 1, .kernel_size = {4, 4}, .strides = {2, 2}, .padding = "same",
+                              .activation = "tanh"));
 }
 
 static moru_model *discriminator(void)

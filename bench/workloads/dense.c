@@ -17,9 +17,12 @@ static moru_model *mlp(void)
 
 static moru_model *mlp_small(void)
 {
-    return moru_sequential("mlp_small", moru_input(784), moru_dense(.units = 128, .activation = "relu"), moru_dense(.units = 10));
+    return moru_sequential("mlp_small",
+        moru_input(784),
+        moru_dense(.units = 128, .activation = "relu"),
+        moru_dense(.units = 10));
 }
 
 const bench_workload bench_linear = {"linear", "mean_squared_error", {linear}, NULL};
-const bench_workload bench_mlp = {"mlp", "sparse_categorical_crossentropy(from_logits=true)", {mlp}, NULL};
-const bench_workload bench_mlp_small = {"mlp_small", "sparse_categorical_crossentropy(from_logits=true)", {mlp_small}, NULL};
+const bench_workload bench_mlp = {"mlp", BENCH_CROSS_ENTROPY, {mlp}, NULL};
+const bench_workload bench_mlp_small = {"mlp_small", BENCH_CROSS_ENTROPY, {mlp_small}, NULL};

@@ -40,4 +40,4 @@ static moru_model *gpt(void)
     return model;
 }
 
-const bench_workload bench_gpt = {"gpt", "sparse_categorical_crossentropy(from_logits=true)", {gpt}, NULL};
+const bench_workload bench_gpt = {"gpt", BENCH_CROSS_ENTROPY, {gpt}, NULL};

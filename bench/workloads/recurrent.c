@@ -10,18 +10,25 @@ static moru_layer *lstm_layer(int64_t units)
 
 static moru_model *lstm(void)
 {
-    return moru_sequential("lstm", moru_input_int(64), moru_embedding(.input_dim = 65, .output_dim = 128), lstm_layer(128),
-                           lstm_layer(128), moru_dense(.units = 65));
+    return moru_sequential("lstm",
+        moru_input_int(64),
+        moru_embedding(.input_dim = 65, .output_dim = 128),
+        lstm_layer(128),
+        lstm_layer(128),
+        moru_dense(.units = 65));
 }
 
 static moru_model *lstm512(void)
 {
-    return moru_sequential("lstm512", moru_input_int(64), moru_embedding(.input_dim = 65, .output_dim = 512), lstm_layer(512),
-                           moru_dense(.units = 65));
+    return moru_sequential("lstm512",
+        moru_input_int(64),
+        moru_embedding(.input_dim = 65, .output_dim = 512),
+        lstm_layer(512),
+        moru_dense(.units = 65));
 }
 
-const bench_workload bench_lstm = {"lstm", "sparse_categorical_crossentropy(from_logits=true)", {lstm}, NULL};
-const bench_workload bench_lstm512 = {"lstm512", "sparse_categorical_crossentropy(from_logits=true)", {lstm512}, NULL};
+const bench_workload bench_lstm = {"lstm", BENCH_CROSS_ENTROPY, {lstm}, NULL};
+const bench_workload bench_lstm512 = {"lstm512", BENCH_CROSS_ENTROPY, {lstm512}, NULL};
 #else
 const bench_workload bench_lstm = {.name = ""}, bench_lstm512 = {.name = ""};
 #endif
@@ -35,11 +42,15 @@ static moru_layer *gru_layer(int64_t units)
 
 static moru_model *gru(void)
 {
-    return moru_sequential("gru", moru_input_int(64), moru_embedding(.input_dim = 65, .output_dim = 128), gru_layer(128),
-                           gru_layer(128), moru_dense(.units = 65));
+    return moru_sequential("gru",
+        moru_input_int(64),
+        moru_embedding(.input_dim = 65, .output_dim = 128),
+        gru_layer(128),
+        gru_layer(128),
+        moru_dense(.units = 65));
 }
 
-const bench_workload bench_gru = {"gru", "sparse_categorical_crossentropy(from_logits=true)", {gru}, NULL};
+const bench_workload bench_gru = {"gru", BENCH_CROSS_ENTROPY, {gru}, NULL};
 #else
 const bench_workload bench_gru = {.name = ""};
 #endif

@@ -39,4 +39,4 @@ static moru_model *resnet20(void)
     return model;
 }
 
-const bench_workload bench_resnet20 = {"resnet20", "sparse_categorical_crossentropy(from_logits=true)", {resnet20}, NULL};
+const bench_workload bench_resnet20 = {"resnet20", BENCH_CROSS_ENTROPY, {resnet20}, NULL};
