@@ -95,7 +95,7 @@ static void input_products(const gru *l, const rnn_part *p, int64_t first, int64
         for (int64_t i = 0; i < tiles; i++) {
             int64_t start = rows * i / tiles, size = rows * (i + 1) / tiles - start;
             vec from_h = vec_load(l->state_bias + group * GATES * LANES);
-            tile t;
+            tile t = {0};
             for (int64_t k = 0; k < size; k++) {
                 int64_t row = p->first_row + (start + k) / count, step = first + (start + k) % count;
                 t.a[k] = l->a->x + (row * g->t + rnn_position(g, step)) * g->in;
@@ -114,7 +114,7 @@ static void state_product(const gru *l, const rnn_part *p, int64_t group, int64_
     int64_t rows = p->last_row - p->first_row, most = tile_rows(vectors * LANES), tiles = (rows + most - 1) / most;
     for (int64_t i = 0; i < tiles; i++) {
         int64_t row = p->first_row + rows * i / tiles, size = p->first_row + rows * (i + 1) / tiles - row;
-        tile t;
+        tile t = {0};
         for (int64_t k = 0; k < size; k++) {
             t.a[k] = state + (row + k) * l->stride;
             t.c[k] = slot(l, group, step, row + k) + first * LANES;

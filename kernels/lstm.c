@@ -63,7 +63,7 @@ static void input_products(const lstm *l, const rnn_part *p, int64_t first, int6
     for (int64_t group = p->first_group; group < p->last_group; group++)
         for (int64_t i = 0; i < tiles; i++) {
             int64_t start = rows * i / tiles, size = rows * (i + 1) / tiles - start;
-            tile t;
+            tile t = {0};
             for (int64_t k = 0; k < size; k++) {
                 int64_t row = p->first_row + (start + k) / count, step = first + (start + k) % count;
                 t.a[k] = l->a->x + (row * g->t + rnn_position(g, step)) * g->in;
@@ -124,7 +124,7 @@ static void run_step(const lstm *l, const rnn_part *p, int64_t step)
     for (int64_t group = p->first_group; group < p->last_group; group++)
         for (int64_t i = 0; i < tiles; i++) {
             int64_t first = p->first_row + rows * i / tiles, size = p->first_row + rows * (i + 1) / tiles - first;
-            tile t;
+            tile t = {0};
             for (int64_t k = 0; k < size; k++) {
                 t.a[k] = h + (first + k) * l->stride;
                 t.c[k] = slot(l, group, step, first + k);

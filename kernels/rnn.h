@@ -93,8 +93,8 @@ KERNEL_INLINE moru_real *rnn_take(char *memory, size_t *used, int64_t numbers)
 /* Columns of `gates` gates (their numbers in `order`) of one group of w [rows, all_gates units], side by side. */
 void MORU_KERNEL(rnn_pack)(const moru_real *w, int64_t rows, int64_t units, int all_gates, const int *order, int gates,
                            int64_t group, moru_real *panel);
-/* c[r][0 .. vectors LANES) = start + a[r][0 .. k) panel for so many rows, the rows' pointers in t; panel [k][vectors
- * LANES]. start is c or 0 or bias. Changes t. */
+/* c[r][0 .. vectors LANES) = start + a[r][0 .. k) panel for so many rows, whose pointers are in t, which is zero else;
+ * panel [k][vectors LANES]. start is c or 0 or bias. Changes t. */
 void MORU_KERNEL(rnn_product)(tile *t, int64_t rows, const moru_real *panel, int64_t k, int vectors,
                               const moru_real *bias, bool accumulate);
 /* R^T of recurrent [units,k], rows of gates and columns of units, in panels [panel][k][TILE_COLUMNS]: one of them. */

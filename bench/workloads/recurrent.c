@@ -1,8 +1,6 @@
 /* Language models of characters: 65 of them, 64 at a time, the next one predicted at each place. */
 #include "bench/bench.h"
 
-#ifdef MORU_LSTM_DEFAULTS
-
 static moru_layer *lstm_layer(int64_t units)
 {
     return moru_lstm(.units = units, .return_sequences = true);
@@ -29,11 +27,6 @@ static moru_model *lstm512(void)
 
 const bench_workload bench_lstm = {"lstm", BENCH_CROSS_ENTROPY, {lstm}, NULL};
 const bench_workload bench_lstm512 = {"lstm512", BENCH_CROSS_ENTROPY, {lstm512}, NULL};
-#else
-const bench_workload bench_lstm = {.name = ""}, bench_lstm512 = {.name = ""};
-#endif
-
-#ifdef MORU_GRU_DEFAULTS
 
 static moru_layer *gru_layer(int64_t units)
 {
@@ -51,6 +44,3 @@ static moru_model *gru(void)
 }
 
 const bench_workload bench_gru = {"gru", BENCH_CROSS_ENTROPY, {gru}, NULL};
-#else
-const bench_workload bench_gru = {.name = ""};
-#endif
