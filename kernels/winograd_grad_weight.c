@@ -81,6 +81,7 @@ void MORU_KERNEL(winograd_weight)(const winograd *w, const moru_real *dy, const 
     moru_real *v = workspace, *d = (moru_real *)((char *)v + p.v_bytes), *u = (moru_real *)((char *)d + p.d_bytes);
     int64_t products = WINOGRAD_POINTS * p.panels;
     int workers = kernel_threads(w->tiles * WINOGRAD_POINTS * w->channels * w->columns, threads);
+    (void)workers; /* without OpenMP */
 #pragma omp parallel num_threads(workers) if (workers > 1)
     {
         for (int64_t chunk = 0; chunk < p.chunks; chunk++) {

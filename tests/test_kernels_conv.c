@@ -9,7 +9,7 @@ typedef struct problem {
     int64_t x_size, weight_size, y_size;
     double *y, *dx, *dw;             /* what is right */
     double *y_scale, *dx_scale, *dw_scale; /* sums of absolute values, for the tolerance */
-    double most[3];                  /* the largest of each */
+    double most[4];                  /* the largest of each direction's */
 } problem;
 
 /* Adds the product x[ix] w[iw] of output iy to all three results. */
@@ -81,6 +81,7 @@ static problem problem_new(uint64_t *state, moru_conv2d g)
     p.most[0] = largest(p.y_scale, p.y_size);
     p.most[1] = largest(p.dx_scale, p.x_size);
     p.most[2] = largest(p.dw_scale, p.weight_size);
+    p.most[3] = p.most[1];
     return p;
 }
 
