@@ -5,11 +5,13 @@ from workloads import write_tensor
 
 
 class Op:
-    """kind: gemm, conv, pool, norm, softmax. part: fwd; dx, dw: the gradient of one operand alone; both: forward and
-    the gradient. params: numbers the kind needs, in the op's name. operands: shapes in the file."""
+    """kind: gemm, conv, pool, norm, lstm, gru, softmax. part: fwd; dx, dw: the gradient of one operand alone; both:
+    forward and the gradient (of lstm, gru: all gradients). params: numbers the kind needs, in the op's name.
+    operands: shapes in the file; fills: what is in them, if not all numbers from -1 to 1."""
 
-    def __init__(self, kind, part, params, operands, flops, title):
+    def __init__(self, kind, part, params, operands, flops, title, fills=None):
         self.kind, self.part, self.params, self.operands, self.work = kind, part, params, operands, flops
+        self.fills = fills or ["signed"] * len(operands)
         self.name = "op:%s:%s:%s" % (kind, part, ",".join(map(str, params)))
         self.title, self.batch, self.tolerance = "%s %s" % (title, part), 1, 1e-3
 
@@ -20,8 +22,8 @@ class Op:
         import random
         r = random.Random(seed)
         with open(path, "wb") as file:
-            for shape in self.operands:
-                write_tensor(file, shape, "signed", r)
+            for shape, fill in zip(self.operands, self.fills):
+                write_tensor(file, shape, fill, r)
 
 
 def gemm(m, n, k):
@@ -46,6 +48,17 @@ def swept(kind, params, shape, title, per_element):
             for part in ("fwd", "both")]
 
 
+def recurrent(kind, n, units, time=64):
+    """As many inputs as units."""
+    gates = {"lstm": 4, "gru": 3}[kind]
+    bias = (gates * units,) if kind == "lstm" else (2, gates * units)
+    operands = ((n, time, units), (units, gates * units), (units, gates * units), bias, (n, time, units))
+    flops = 2 * n * time * 2 * units * gates * units
+    fills = ["signed", "glorot", "glorot", 0.1, "signed"]
+    title = "%s %d, t%d b%d" % (kind.upper(), units, time, n)
+    return [Op(kind, part, (), operands, flops * (1 if part == "fwd" else 3), title, fills) for part in ("fwd", "both")]
+
+
 ALL = [op for ops in (
     *(gemm(*s) for s in ((128, 512, 784), (128, 512, 512), (32, 128, 784), (768, 512, 128), (64, 2048, 512),
                          (25088, 32, 288), (6272, 64, 576), (1024, 1024, 1024))),
@@ -57,6 +70,7 @@ ALL = [op for ops in (
     swept("pool", (2,), (32, 32, 32, 64), "max pooling 2x2, 32x32x32x64", 1),
     swept("norm", (), (128, 32, 32, 16), "batch norm 128x32x32x16", 5),
     swept("norm", (), (128, 8, 8, 64), "batch norm 128x8x8x64", 5),
+    *(recurrent(kind, n, units) for kind in ("lstm", "gru") for n, units in ((32, 128), (64, 512), (1, 128), (1, 512))),
     swept("softmax", (), (128, 1000), "softmax 128x1000", 5), swept("softmax", (), (3072, 64), "softmax 3072x64", 5),
 ) for op in ops]
 BY_NAME = {op.name: op for op in ALL}

@@ -63,6 +63,44 @@ def norm(part, params, x, gamma, beta, dy):
     return both
 
 
+def recurrent(kind, x, kernel, recurrent_kernel, bias):
+    """A layer with Keras's weights: gates i, f, c, o are PyTorch's; z, r, h are r, z, n there."""
+    units = recurrent_kernel.shape[0]
+    net = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind](x.shape[-1], units, batch_first=True)
+
+    def ordered(w):
+        gates = w.split(units, dim=-1)
+        return torch.cat(gates if kind == "lstm" else (gates[1], gates[0], gates[2]), -1).t().contiguous()
+
+    with torch.no_grad():
+        net.weight_ih_l0.copy_(ordered(kernel))
+        net.weight_hh_l0.copy_(ordered(recurrent_kernel))
+        net.bias_ih_l0.copy_(ordered(bias if kind == "lstm" else bias[0]))
+        net.bias_hh_l0.copy_(torch.zeros_like(bias) if kind == "lstm" else ordered(bias[1]))
+    return net
+
+
+def recurrent_step(kind, part, x, *rest):
+    net, dy = recurrent(kind, x, *rest[:-1]), rest[-1]
+    if part == "fwd":
+        return lambda: net(x)[0]
+
+    def both():
+        with torch.inference_mode(False), torch.enable_grad():
+            wanted = [x.requires_grad_(True), *net.parameters()]
+            return torch.autograd.grad(net(x)[0], wanted, dy)[0]
+
+    return both
+
+
+def lstm(part, params, *operands):
+    return recurrent_step("lstm", part, *operands)
+
+
+def gru(part, params, *operands):
+    return recurrent_step("gru", part, *operands)
+
+
 def softmax(part, params, x, dy):
     if part == "fwd":
         return lambda: torch.softmax(x, -1)
@@ -75,9 +113,9 @@ def softmax(part, params, x, dy):
 
 def make(name, training, tensors, batch):
     _, kind, part, params = name.split(":")
-    if CHANNELS_LAST and kind in ("gemm", "softmax"):
+    if CHANNELS_LAST and kind in ("gemm", "lstm", "gru", "softmax"):
         return None
-    once = {"gemm": gemm, "conv": conv, "pool": pool, "norm": norm, "softmax": softmax}[kind](
+    once = {"gemm": gemm, "conv": conv, "pool": pool, "norm": norm, "lstm": lstm, "gru": gru, "softmax": softmax}[kind](
         part, params.split(","), *map(torch.from_numpy, tensors))
     state = {}
 
