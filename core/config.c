@@ -118,6 +118,18 @@ static moru_status read_text(moru_arena *arena, const moru_field *field, json_t 
     return *out ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: no memory for %s", where, field->name);
 }
 
+static moru_status read_json(moru_arena *arena, const moru_field *field, json_t *value, const char **out,
+                             const char *where)
+{
+    *out = NULL;
+    if (json_is_null(value))
+        return MORU_OK;
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    *out = text ? moru_arena_strdup(arena, text) : NULL;
+    free(text);
+    return *out ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: no memory for %s", where, field->name);
+}
+
 static moru_status read_field(moru_arena *arena, const moru_field *field, json_t *value, void *options,
                               const char *where)
 {
@@ -147,6 +159,7 @@ static moru_status read_field(moru_arena *arena, const moru_field *field, json_t
     case MORU_FIELD_REALS: return read_reals(field, value, target, where);
     case MORU_FIELD_TEXT:
     case MORU_FIELD_SPEC: return read_text(arena, field, value, target, where);
+    case MORU_FIELD_JSON: return read_json(arena, field, value, target, where);
     default: return MORU_OK;
     }
 }
@@ -268,6 +281,9 @@ static json_t *write_field(const moru_field *field, const void *options)
     case MORU_FIELD_REALS: return write_reals(source);
     case MORU_FIELD_TEXT: return *(const char *const *)source ? json_string(*(const char *const *)source) : json_null();
     case MORU_FIELD_SPEC: return write_spec(*(const char *const *)source);
+    case MORU_FIELD_JSON:
+        return *(const char *const *)source ? json_loads(*(const char *const *)source, JSON_DECODE_ANY, NULL)
+                                            : json_null();
     default: return NULL;
     }
 }
@@ -276,7 +292,8 @@ json_t *moru_fields_write(const moru_field *fields, int n, const void *options)
 {
     json_t *config = json_object();
     for (int i = 0; config && i < n; i++) {
-        if (fields[i].kind == MORU_FIELD_IGNORED || fields[i].kind & MORU_FIELD_READ_ONLY)
+        if (fields[i].kind == MORU_FIELD_IGNORED || fields[i].kind & MORU_FIELD_READ_ONLY ||
+            fields[i].kind == MORU_FIELD_LAYER || fields[i].kind == MORU_FIELD_LAYERS)
             continue;
         json_t *value = write_field(&fields[i], options);
         if (json_is_null(value) && json_object_get(config, fields[i].name))
@@ -305,7 +322,7 @@ void *moru_options_copy(moru_arena *arena, const moru_field *fields, int n, size
     memcpy(copy, options, size);
     for (int i = 0; i < n; i++) {
         moru_field_kind kind = fields[i].kind; /* aliases share another row's place */
-        if (kind != MORU_FIELD_TEXT && kind != MORU_FIELD_SPEC)
+        if (kind != MORU_FIELD_TEXT && kind != MORU_FIELD_SPEC && kind != MORU_FIELD_JSON)
             continue;
         const char **text = (const char **)(void *)(copy + fields[i].offset);
         if (*text && !(*text = moru_arena_strdup(arena, *text)))

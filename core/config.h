@@ -23,6 +23,9 @@ typedef enum moru_field_kind {
     MORU_FIELD_SHAPE,   /* moru_shape; JSON null inside: -1 */
     MORU_FIELD_SIZES,   /* moru_shape; -1 is written as it is */
     MORU_FIELD_REALS,   /* moru_reals: a list of numbers */
+    MORU_FIELD_JSON,    /* const char *, the text of any JSON value; null: NULL */
+    MORU_FIELD_LAYER,   /* moru_layer *: a layer inside; core/ passes it over, layers/ and formats/ see to it */
+    MORU_FIELD_LAYERS,  /* moru_layers: several */
     MORU_FIELD_IGNORED, /* read and dropped: cannot change a result */
     MORU_FIELD_READ_ONLY = 0x100 /* or'ed to a kind: an older version's name of another field, never written */
 } moru_field_kind;

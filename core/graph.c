@@ -182,7 +182,8 @@ static moru_node *append(moru_graph *graph, const moru_op_def *op, const char *n
         moru_node *node = moru_arena_alloc(arena, sizeof *node);
         if (!node || !GROW(graph->nodes, graph->n_nodes, graph->cap_nodes))
             return out_of_memory(graph);
-        *node = (moru_node){graph, call, graph->n_nodes, k, dtypes[k], shapes[k]};
+        *node = (moru_node){.graph = graph, .call = call, .id = graph->n_nodes, .output = k, .dtype = dtypes[k],
+                            .shape = shapes[k]};
         graph->nodes[graph->n_nodes++] = node;
         call->outputs[k] = node;
     }

@@ -16,6 +16,7 @@ struct moru_node {            /* a value */
     int32_t output;           /* which output of call */
     moru_dtype dtype;
     moru_shape shape;
+    moru_node *mask;          /* of a layer's output: 1 where a step counts, 0 where it is padding; NULL: all count */
 };
 
 struct moru_call {            /* one application of an op */

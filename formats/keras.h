@@ -26,14 +26,26 @@ moru_status moru_listing_fail(const moru_listing *listing, const char *where, co
 moru_status moru_keras_config_write(moru_model *model, json_t **config);
 /* A model, with weights as initialized. Without compile, compile_config is passed over. where starts messages. */
 moru_status moru_keras_config_read(moru_model **model, json_t *config, bool compile, const char *where);
+/* One that may stand in another: path names its place there ("" for the outermost). What isn't supported goes to
+ * faults with its whole path, and *model is NULL then, with MORU_OK. */
+moru_status moru_keras_model_read(moru_model **model, json_t *config, const char *path, moru_listing *faults,
+                                  const char *where);
+moru_status moru_keras_model_write(const moru_model *model, json_t **object);
 
+enum { MORU_KERAS_PATH = 256 };
+/* "path/name", of a layer inside path; path "": the name alone. */
+void moru_keras_path(const char *path, const char *name, char out[MORU_KERAS_PATH]);
 /* One layer of a configuration: a layer of the caller's. Faults go to the listing, and the layer is NULL then. */
 moru_layer *moru_keras_layer_read(json_t *object, const char *path, moru_listing *faults);
 /* A layer's object; NULL when out of memory. */
 json_t *moru_keras_layer_write(const moru_layer *layer);
 /* The functional form's layers, inputs and outputs, from and into its "config". */
-moru_status moru_keras_functional_read(moru_model **model, json_t *config, const char *where);
+moru_status moru_keras_functional_read(moru_model **model, json_t *config, const char *path, moru_listing *faults,
+                                       const char *where);
 moru_status moru_keras_functional_write(const moru_model *model, json_t *config);
+/* Marks a call whose argument "training" counts here. Keras 3 passes over this member of a call, and over the argument,
+ * in whose place fit() and predict() put their own. */
+#define MORU_KERAS_FIXED_MODE "moru_fixed_mode"
 /* {"class_name": ..., ...} or NULL */
 const char *moru_keras_class_name(json_t *object);
 

@@ -32,6 +32,28 @@ static moru_status write_sequential(const moru_model *model, json_t *config)
     return json_object_set_new(config, "build_input_shape", shape) == 0 && ok ? MORU_OK : no_memory(model);
 }
 
+static json_t *model_object(const moru_model *model, json_t *config)
+{
+    bool sequential = model->sequential;
+    return json_pack("{s:s,s:s,s:o,s:s?}", "module", sequential ? "keras" : "keras.src.models.functional", "class_name",
+                     sequential ? "Sequential" : "Functional", "config", config, "registered_name",
+                     sequential ? NULL : "Functional");
+}
+
+moru_status moru_keras_model_write(const moru_model *model, json_t **object)
+{
+    json_t *config = json_pack("{s:s,s:b}", "name", model->name, "trainable", 1);
+    *object = NULL;
+    if (!config)
+        return no_memory(model);
+    moru_status status = model->sequential ? write_sequential(model, config) : moru_keras_functional_write(model, config);
+    if (status == MORU_OK)
+        *object = model_object(model, config);
+    else
+        json_decref(config);
+    return status == MORU_OK && !*object ? no_memory(model) : status;
+}
+
 moru_status moru_keras_config_write(moru_model *model, json_t **root)
 {
     *root = NULL;
@@ -39,20 +61,10 @@ moru_status moru_keras_config_write(moru_model *model, json_t **root)
         return moru_fail(moru_model_status(model), "%s", moru_model_error(model));
     if (!model->complete)
         return moru_fail(MORU_ERR_STATE, "model \"%s\": its outputs aren't set yet", model->name);
-    json_t *config = json_pack("{s:s,s:b}", "name", model->name, "trainable", 1);
-    if (!config)
-        return no_memory(model);
-    bool sequential = model->sequential;
-    moru_status status = sequential ? write_sequential(model, config) : moru_keras_functional_write(model, config);
-    if (status != MORU_OK) {
-        json_decref(config);
-        return status;
-    }
-    json_t *object = json_pack("{s:s,s:s,s:o,s:s?}", "module", sequential ? "keras" : "keras.src.models.functional",
-                               "class_name", sequential ? "Sequential" : "Functional", "config", config,
-                               "registered_name", sequential ? NULL : "Functional");
+    json_t *object;
+    MORU_TRY(moru_keras_model_write(model, &object));
     json_t *compiled = moru_model_optimizer(model) ? moru_compile_config_to_json(model) : NULL;
-    if (!object || (moru_model_optimizer(model) && json_object_set_new(object, "compile_config", compiled) != 0)) {
+    if (moru_model_optimizer(model) && json_object_set_new(object, "compile_config", compiled) != 0) {
         json_decref(object);
         return no_memory(model);
     }
@@ -78,14 +90,13 @@ char *moru_model_to_json(moru_model *model)
 
 /* ---- reading ---- */
 
-static const char *place_of(json_t *object, size_t k, char *text, size_t size)
+static const char *place_of(json_t *object, size_t k, const char *path, char place[MORU_KERAS_PATH])
 {
     const char *name = json_string_value(json_object_get(json_object_get(object, "config"), "name"));
-    if (name)
-        snprintf(text, size, "%.80s", name);
-    else
-        snprintf(text, size, "layer %zu", k);
-    return text;
+    char number[32];
+    snprintf(number, sizeof number, "layer %zu", k);
+    moru_keras_path(path, name ? name : number, place);
+    return place;
 }
 
 static bool is_input(json_t *object)
@@ -116,21 +127,22 @@ static moru_layer *implied_input(json_t *root, json_t *first, moru_listing *faul
 }
 
 /* Fills layers with all that can be read; returns how many. */
-static int read_layers(json_t *root, json_t *list, moru_layer **layers, moru_listing *faults)
+static int read_layers(json_t *root, json_t *list, const char *path, moru_layer **layers, moru_listing *faults)
 {
     int n = 0;
-    char place[96];
+    char place[MORU_KERAS_PATH];
     for (size_t k = 0; k < json_array_size(list); k++) {
         json_t *object = json_array_get(list, k);
         if (k == 0 && !is_input(object) && (layers[n] = implied_input(root, object, faults)))
             n++;
-        layers[n] = moru_keras_layer_read(object, place_of(object, k, place, sizeof place), faults);
+        layers[n] = moru_keras_layer_read(object, place_of(object, k, path, place), faults);
         n += layers[n] != NULL;
     }
     return n;
 }
 
-static moru_status read_sequential(moru_model **model, json_t *root, const char *where)
+static moru_status read_sequential(moru_model **model, json_t *root, const char *path, moru_listing *faults,
+                                   const char *where)
 {
     json_t *config = json_object_get(root, "config");
     json_t *list = json_is_array(config) ? config : json_object_get(config, "layers"); /* Keras 2.0: only the list */
@@ -140,21 +152,34 @@ static moru_status read_sequential(moru_model **model, json_t *root, const char 
     moru_layer **layers = calloc(count + 2, sizeof *layers);
     if (!layers)
         return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", where);
-    moru_listing faults = {.count = 0};
-    int n = read_layers(root, list, layers, &faults);
-    moru_status status = moru_listing_fail(&faults, where, NULL);
-    if (status != MORU_OK) {
+    int before = faults->count, n = read_layers(root, list, path, layers, faults);
+    if (faults->count > before) {
         for (int k = 0; k < n; k++)
             moru_layer_free_one(layers[k]);
         free(layers);
-        return status;
+        return MORU_OK;
     }
-    moru_model *m = moru_sequential_from(json_string_value(json_object_get(config, "name")), layers, n);
+    *model = moru_sequential_from(json_string_value(json_object_get(config, "name")), layers, n);
     free(layers);
-    if (!m)
-        return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", where);
-    if (moru_model_status(m) != MORU_OK) {
-        status = moru_fail(moru_model_status(m), "%s: %s", where, moru_model_error(m));
+    return *model ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: out of memory", where);
+}
+
+moru_status moru_keras_model_read(moru_model **model, json_t *root, const char *path, moru_listing *faults,
+                                  const char *where)
+{
+    const char *class_name = moru_keras_class_name(root);
+    moru_model *m = NULL;
+    *model = NULL;
+    if (!class_name)
+        return moru_fail(MORU_ERR_FORMAT, "%s: the configuration has no class_name", where);
+    if (strcmp(class_name, "Sequential") == 0)
+        MORU_TRY(read_sequential(&m, root, path, faults, where));
+    else if (strcmp(class_name, "Functional") == 0 || strcmp(class_name, "Model") == 0)
+        MORU_TRY(moru_keras_functional_read(&m, json_object_get(root, "config"), path, faults, where));
+    else
+        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: not supported: a model of class %.60s", where, class_name);
+    if (m && moru_model_status(m) != MORU_OK) {
+        moru_status status = moru_fail(moru_model_status(m), "%s: %s", where, moru_model_error(m));
         moru_model_free(m);
         return status;
     }
@@ -164,17 +189,10 @@ static moru_status read_sequential(moru_model **model, json_t *root, const char 
 
 moru_status moru_keras_config_read(moru_model **model, json_t *root, bool compile, const char *where)
 {
-    const char *class_name = moru_keras_class_name(root);
     json_t *compiled = json_object_get(root, "compile_config");
-    *model = NULL;
-    if (!class_name)
-        return moru_fail(MORU_ERR_FORMAT, "%s: the configuration has no class_name", where);
-    if (strcmp(class_name, "Sequential") == 0)
-        MORU_TRY(read_sequential(model, root, where));
-    else if (strcmp(class_name, "Functional") == 0 || strcmp(class_name, "Model") == 0)
-        MORU_TRY(moru_keras_functional_read(model, json_object_get(root, "config"), where));
-    else
-        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: not supported: a model of class %.60s", where, class_name);
+    moru_listing faults = {.count = 0};
+    MORU_TRY(moru_keras_model_read(model, root, "", &faults, where));
+    MORU_TRY(moru_listing_fail(&faults, where, NULL));
     if (!compile || json_object_size(compiled) == 0)
         return MORU_OK;
     moru_status status = moru_compile_config_from_json(*model, compiled, where);

@@ -2,20 +2,25 @@
 #include "formats/keras.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { MAX_ENTRIES = 20000, MAX_ARGUMENTS = 64 };
+enum { MAX_ENTRIES = 20000, MAX_ARGUMENTS = 64, MAX_OUTPUTS = 64 };
 
-/* What a call is applied to: output 0 of call `call` of an entry, or a number. */
+/* What a call is applied to: output `output` of call `call` of an entry, or a number. */
 typedef struct argument {
+    const char *name;       /* of one given by name; NULL: by place */
     int entry;              /* -1: the number */
-    int call;
+    int call, output;
     double number;
 } argument;
 
 typedef struct use {
-    argument *arguments;
-    int n;
+    argument *arguments;    /* those by place first */
+    int n, placed;
+    int training;           /* as in moru_inputs */
+    moru_node **results;
+    int n_results;
 } use;
 
 /* One object of "layers". */
@@ -26,18 +31,18 @@ typedef struct entry {
     const moru_keras_operation *operation;
     double parameter;
     use *uses;
-    moru_node **results;
     int n_uses, done;
 } entry;
 
 typedef struct reader {
     moru_arena arena;
-    const char *where;
+    const char *where, *path;
     entry *entries;
     int n;
     json_t *numbers;        /* name -> place in entries */
     moru_model *model;
-    moru_listing faults;
+    bool keras2;            /* calls are lists */
+    moru_listing *faults;
 } reader;
 
 static moru_status broken(const reader *r, const char *name, const char *what)
@@ -50,9 +55,17 @@ static moru_status no_memory(const reader *r)
     return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", r->where);
 }
 
+/* "WHERE: what", where being the entry's path. */
+static void fault(reader *r, const entry *e, const char *what, const char *name)
+{
+    char place[MORU_KERAS_PATH];
+    moru_keras_path(r->path, e->name, place);
+    moru_listing_add(r->faults, MORU_ERR_UNSUPPORTED, "%s: %s%.40s", place, what, name);
+}
+
 /* ---- parsing calls ---- */
 
-/* ["layer", call, 0] of Keras 3 and the beginning of ["layer", call, 0, {...}] of Keras 2. */
+/* ["layer", call, output] of Keras 3 and the beginning of ["layer", call, output, {...}] of Keras 2. */
 static moru_status parse_history(const reader *r, const char *name, json_t *history, argument *a)
 {
     const char *layer = json_string_value(json_array_get(history, 0));
@@ -63,66 +76,211 @@ static moru_status parse_history(const reader *r, const char *name, json_t *hist
     if (!number)
         return moru_fail(MORU_ERR_FORMAT, "%s: layer \"%.80s\": its input \"%.80s\" doesn't exist", r->where, name,
                          layer);
-    if (json_integer_value(output) != 0 || json_integer_value(call) < 0 || json_integer_value(call) > MAX_ENTRIES)
+    if (json_integer_value(output) < 0 || json_integer_value(output) >= MAX_OUTPUTS ||
+        json_integer_value(call) < 0 || json_integer_value(call) > MAX_ENTRIES)
         return broken(r, name, "an input that no call gives");
-    *a = (argument){.entry = (int)json_integer_value(number), .call = (int)json_integer_value(call)};
+    *a = (argument){.entry = (int)json_integer_value(number), .call = (int)json_integer_value(call),
+                    .output = (int)json_integer_value(output)};
     return MORU_OK;
 }
 
-static bool is_tensor(json_t *object)
+/* Keras's functional models have a call of their own before all others, which is counted in the lists of inputs and
+ * outputs; in Keras 2 in calls, and for sequential models, too. */
+static int call_of(const reader *r, const argument *a, bool end)
 {
-    const char *class_name = moru_keras_class_name(object);
-    return class_name && strcmp(class_name, "__keras_tensor__") == 0;
+    const moru_layer *layer = r->entries[a->entry].layer;
+    bool counted = r->keras2 ? layer && layer->nested : end && layer && layer->class_ == &moru_functional_class;
+    return counted && a->call > 0 ? a->call - 1 : a->call;
 }
 
-/* Tensors and numbers of Keras 3's "args", lists among them flattened; anything else is reported. */
-static moru_status parse_argument(reader *r, const entry *e, json_t *value, int depth, use *u)
+/* Where a value of a call comes from: {"class_name": "__keras_tensor__"} or Keras 2's ["layer", call, output]. */
+static json_t *history_of(json_t *value)
 {
-    if (json_is_array(value) && depth < 2) {
-        for (size_t k = 0; k < json_array_size(value); k++)
-            MORU_TRY(parse_argument(r, e, json_array_get(value, k), depth + 1, u));
-        return MORU_OK;
-    }
-    if (json_is_null(value))
-        return MORU_OK;
-    if (!is_tensor(value) && !(e->operation && json_is_number(value))) {
-        moru_listing_add(&r->faults, MORU_ERR_UNSUPPORTED, "%.80s: an argument that isn't a tensor", e->name);
-        return MORU_OK;
-    }
-    if (u->n == MAX_ARGUMENTS)
+    const char *class_name = moru_keras_class_name(value);
+    if (class_name && strcmp(class_name, "__keras_tensor__") == 0)
+        return json_object_get(json_object_get(value, "config"), "keras_history");
+    bool keras2 = json_is_string(json_array_get(value, 0)) && json_is_integer(json_array_get(value, 1)) &&
+                  json_is_integer(json_array_get(value, 2));
+    return keras2 ? value : NULL;
+}
+
+static bool holds_tensors(json_t *value)
+{
+    bool found = history_of(value) != NULL;
+    for (size_t k = 0; k < json_array_size(value) && !found; k++)
+        found = history_of(json_array_get(value, k)) != NULL;
+    return found;
+}
+
+/* The arguments of one call while they are read. */
+typedef struct parsed {
+    argument placed[MAX_ARGUMENTS], named[MAX_ARGUMENTS];
+    bool given[MAX_ARGUMENTS];  /* which of placed */
+    int n_placed, n_named;      /* places up to the last one given */
+    json_t *options;            /* name -> value */
+    int training;
+} parsed;
+
+static moru_status add_placed(const reader *r, const entry *e, int place, json_t *value, parsed *p)
+{
+    if (place >= MAX_ARGUMENTS)
         return broken(r, e->name, "too many inputs");
-    argument *a = &u->arguments[u->n++];
+    if (p->given[place])
+        return broken(r, e->name, "the same input twice");
+    p->given[place] = true;
+    if (place >= p->n_placed)
+        p->n_placed = place + 1;
     if (json_is_number(value)) {
-        *a = (argument){.entry = -1, .number = json_number_value(value)};
+        p->placed[place] = (argument){.entry = -1, .number = json_number_value(value)};
         return MORU_OK;
     }
-    return parse_history(r, e->name, json_object_get(json_object_get(value, "config"), "keras_history"), a);
+    return parse_history(r, e->name, history_of(value), &p->placed[place]);
 }
 
-/* Place of an input that goes by this name; -1: none does. */
-static int input_of_name(const entry *e, const char *name)
+/* A tensor, or a list of them, among which nothing may stand for some: those after it have their number in the name. */
+static moru_status add_named(reader *r, const entry *e, const char *name, json_t *value, parsed *p)
 {
-    const char *const *names = e->layer ? e->layer->class_->input_names : NULL;
+    bool one = history_of(value) != NULL, gap = false;
+    size_t n = one ? 1 : json_array_size(value);
+    for (size_t k = 0; k < n; k++) {
+        json_t *item = one ? value : json_array_get(value, k);
+        char numbered[96];
+        gap = gap || json_is_null(item);
+        if (json_is_null(item))
+            continue;
+        if (!history_of(item)) {
+            fault(r, e, "a list of tensors and other things as argument ", name);
+            return MORU_OK;
+        }
+        if (p->n_named == MAX_ARGUMENTS)
+            return broken(r, e->name, "too many inputs");
+        snprintf(numbered, sizeof numbered, gap ? "%.80s:%d" : "%.80s", name, (int)k);
+        argument *a = &p->named[p->n_named++];
+        MORU_TRY(parse_history(r, e->name, history_of(item), a));
+        if (!(a->name = moru_arena_strdup(&r->arena, numbered)))
+            return no_memory(r);
+    }
+    return MORU_OK;
+}
+
+static int place_in(const char *const *names, const char *name)
+{
     for (int k = 0; names && names[k]; k++)
         if (strcmp(names[k], name) == 0)
             return k;
     return -1;
 }
 
-/* Inputs given by name after those by place: mha(x, value=x). */
-static moru_status parse_named_inputs(const reader *r, const entry *e, json_t *named, use *u)
+static bool is_option(const entry *e, const char *name)
 {
-    const char *const *names = e->layer ? e->layer->class_->input_names : NULL;
-    for (int k = u->n; names && k < MAX_ARGUMENTS && names[k]; k++) {
-        json_t *value = json_object_get(named, names[k]);
-        if (json_is_array(value))
-            MORU_TRY(parse_history(r, e->name, value, &u->arguments[u->n]));
-        else if (is_tensor(value))
-            MORU_TRY(parse_history(r, e->name, json_object_get(json_object_get(value, "config"), "keras_history"),
-                                   &u->arguments[u->n]));
+    for (int k = 0; e->layer && k < e->layer->class_->n_arguments; k++)
+        if (strcmp(e->layer->class_->arguments[k].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* null, or a list of nothing else: the masks of inputs that have none. */
+static bool says_nothing(json_t *value)
+{
+    bool nothing = json_is_array(value) || json_is_null(value);
+    for (size_t k = 0; k < json_array_size(value) && nothing; k++)
+        nothing = json_is_null(json_array_get(value, k));
+    return nothing;
+}
+
+/* An argument by its name, however it was given. */
+static moru_status add_argument(reader *r, const entry *e, const char *name, json_t *value, parsed *p)
+{
+    const moru_layer_class *class_ = e->layer ? e->layer->class_ : NULL;
+    int place = class_ ? place_in(class_->input_names, name) : -1;
+    if (says_nothing(value) && !is_option(e, name))
+        return MORU_OK;
+    if (class_ && strcmp(name, "training") == 0 && json_is_boolean(value)) {
+        p->training = json_is_true(value) ? 1 : -1;
+        return MORU_OK;
+    }
+    if (place >= 0 && (history_of(value) || (json_is_number(value) && !is_option(e, name))))
+        return add_placed(r, e, place, value, p);
+    if (class_ && place_in(class_->named_inputs, name) >= 0 && holds_tensors(value))
+        return add_named(r, e, name, value, p);
+    if (is_option(e, name) && !holds_tensors(value))
+        return json_object_set(p->options, name, value) == 0 ? MORU_OK : no_memory(r);
+    if (!json_is_false(value))
+        fault(r, e, "argument ", name);
+    return MORU_OK;
+}
+
+/* Name of the argument at a place after the inputs a layer takes: Keras's order of a call's arguments. */
+static const char *name_at(const entry *e, int place)
+{
+    const moru_layer_class *class_ = e->layer->class_;
+    int inputs = class_->input_names ? 0 : 1;
+    for (; class_->input_names && class_->input_names[inputs]; inputs++)
+        if (inputs == place)
+            return class_->input_names[place];
+    for (int k = 0; class_->named_inputs && class_->named_inputs[k]; k++)
+        if (inputs + k == place)
+            return class_->named_inputs[k];
+    return NULL;
+}
+
+/* The inputs of a layer that takes a list, or of an operation. */
+static moru_status add_listed(reader *r, const entry *e, json_t *value, int depth, parsed *p)
+{
+    if (!history_of(value) && json_is_array(value) && depth < 2) {
+        for (size_t k = 0; k < json_array_size(value); k++)
+            MORU_TRY(add_listed(r, e, json_array_get(value, k), depth + 1, p));
+        return MORU_OK;
+    }
+    if (json_is_null(value))
+        return MORU_OK;
+    if (history_of(value) || (e->operation && json_is_number(value)))
+        return add_placed(r, e, p->n_placed, value, p);
+    fault(r, e, "an argument that isn't a tensor", "");
+    return MORU_OK;
+}
+
+/* Keras 3's "args". */
+static moru_status parse_args(reader *r, const entry *e, json_t *args, parsed *p)
+{
+    for (size_t k = 0; k < json_array_size(args); k++) {
+        json_t *value = json_array_get(args, k);
+        const char *name = e->layer ? name_at(e, (int)k) : NULL;
+        bool listed = !e->layer || (k == 0 && !e->layer->class_->input_names);
+        if (!listed && !name && !json_is_null(value))
+            fault(r, e, "an argument more than it takes", "");
+        else if (!listed && name)
+            MORU_TRY(add_argument(r, e, name, value, p));
+        else if (listed)
+            MORU_TRY(add_listed(r, e, value, 0, p));
+    }
+    return MORU_OK;
+}
+
+static moru_status parse_kwargs(reader *r, const entry *e, json_t *named, parsed *p)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(named, name, value) {
+        /* functions that Keras calls through operations may get their inputs by these names only */
+        if (!e->layer && history_of(value))
+            MORU_TRY(add_placed(r, e, p->n_placed, value, p));
         else
-            return MORU_OK;
-        u->n++;
+            MORU_TRY(add_argument(r, e, name, value, p));
+    }
+    return MORU_OK;
+}
+
+/* Keras 2: [["layer", call, output, {named}], ...], without the outer list for one. */
+static moru_status parse_keras2(reader *r, const entry *e, json_t *call, parsed *p)
+{
+    bool one = json_is_string(json_array_get(call, 0));
+    for (size_t k = 0; k < (one ? 1 : json_array_size(call)); k++) {
+        json_t *item = one ? call : json_array_get(call, k);
+        if (!history_of(item))
+            return broken(r, e->name, "an input that isn't [layer, call, output]");
+        MORU_TRY(add_placed(r, e, p->n_placed, item, p));
+        MORU_TRY(parse_kwargs(r, e, json_array_get(item, 3), p));
     }
     return MORU_OK;
 }
@@ -133,81 +291,57 @@ static void read_options(reader *r, const entry *e, json_t *named, bool first)
     const moru_layer_class *class_ = e->layer->class_;
     json_t *given = moru_fields_write(class_->arguments, class_->n_arguments, class_->defaults);
     json_t *known = moru_fields_write(class_->arguments, class_->n_arguments, e->layer->options);
-    for (int k = 0; k < class_->n_arguments; k++) {
+    json_object_update(given, named);
+    for (int k = 0; k < class_->n_arguments && !first; k++) {
         const char *name = class_->arguments[k].name;
-        json_t *value = json_object_get(named, name);
-        if (value && !json_is_null(value))
-            json_object_set(given, name, value);
-        if (!first && !json_equal(json_object_get(given, name), json_object_get(known, name)))
-            moru_listing_add(&r->faults, MORU_ERR_UNSUPPORTED, "%.80s: calls with different arguments %.40s", e->name,
-                             name);
+        if (!json_equal(json_object_get(given, name), json_object_get(known, name)))
+            fault(r, e, "calls with different arguments ", name);
     }
-    moru_status status = first ? moru_fields_read(&r->arena, class_->arguments, class_->n_arguments, given,
+    moru_status status = first ? moru_fields_read(&e->layer->arena, class_->arguments, class_->n_arguments, given,
                                                   e->layer->options, e->name, NULL) : MORU_OK;
     if (status != MORU_OK)
-        moru_listing_add(&r->faults, status, "%s", moru_last_error());
+        moru_listing_add(r->faults, status, "%s", moru_last_error());
     json_decref(given);
     json_decref(known);
 }
 
-/* Named arguments that say nothing (mask: null) may stand; others would change the result. */
-static void check_named(reader *r, const entry *e, json_t *named, const use *u)
+static moru_status keep_use(reader *r, const entry *e, const parsed *p, use *u)
 {
-    const char *name;
-    json_t *value;
-    if (e->layer && e->layer->class_->n_arguments > 0)
-        read_options(r, e, named, u == e->uses);
-    json_object_foreach(named, name, value) {
-        int input = input_of_name(e, name);
-        bool known = input >= 0 && input < u->n;
-        for (int k = 0; e->layer && k < e->layer->class_->n_arguments; k++)
-            known = known || strcmp(e->layer->class_->arguments[k].name, name) == 0;
-        if (!known && !json_is_null(value) && !json_is_false(value))
-            moru_listing_add(&r->faults, MORU_ERR_UNSUPPORTED, "%.80s: argument %.40s", e->name, name);
+    *u = (use){.n = p->n_placed + p->n_named, .placed = p->n_placed, .training = p->training};
+    u->arguments = moru_arena_alloc(&r->arena, ((size_t)u->n + 1) * sizeof *u->arguments);
+    if (!u->arguments)
+        return no_memory(r);
+    for (int k = 0; k < p->n_placed; k++) {
+        if (!p->given[k])
+            return broken(r, e->name, "a later input without an earlier one");
+        u->arguments[k] = p->placed[k];
     }
-}
-
-/* Keras 2: [["layer", call, output, {named}], ...], without the outer list for one. */
-static moru_status parse_keras2(reader *r, const entry *e, json_t *call, use *u)
-{
-    if (json_is_string(json_array_get(call, 0))) {
-        MORU_TRY(parse_history(r, e->name, call, &u->arguments[u->n++]));
-        MORU_TRY(parse_named_inputs(r, e, json_array_get(call, 3), u));
-        check_named(r, e, json_array_get(call, 3), u);
-        return MORU_OK;
-    }
-    for (size_t k = 0; k < json_array_size(call); k++) {
-        json_t *history = json_array_get(call, k);
-        if (u->n == MAX_ARGUMENTS)
-            return broken(r, e->name, "too many inputs");
-        MORU_TRY(parse_history(r, e->name, history, &u->arguments[u->n++]));
-        if (json_array_size(call) == 1)
-            MORU_TRY(parse_named_inputs(r, e, json_array_get(history, 3), u));
-        check_named(r, e, json_array_get(history, 3), u);
-    }
+    memcpy(u->arguments + p->n_placed, p->named, (size_t)p->n_named * sizeof *p->named);
+    if (e->operation && u->n != e->operation->n_inputs)
+        return broken(r, e->name, "a wrong number of arguments");
     return MORU_OK;
 }
 
 static moru_status parse_use(reader *r, const entry *e, json_t *call, use *u)
 {
-    argument arguments[MAX_ARGUMENTS];
-    *u = (use){.arguments = arguments};
-    if (json_is_array(call)) {
-        MORU_TRY(parse_keras2(r, e, call, u));
-    } else if (json_is_object(call)) {
-        MORU_TRY(parse_argument(r, e, json_object_get(call, "args"), 0, u));
-        MORU_TRY(parse_named_inputs(r, e, json_object_get(call, "kwargs"), u));
-        check_named(r, e, json_object_get(call, "kwargs"), u);
-    } else {
-        return broken(r, e->name, "a call that is neither an object nor an array");
+    parsed p = {.options = json_object()};
+    moru_status status = p.options ? MORU_OK : no_memory(r);
+    if (status == MORU_OK && json_is_array(call))
+        status = parse_keras2(r, e, call, &p);
+    else if (status == MORU_OK && json_is_object(call))
+        status = parse_args(r, e, json_object_get(call, "args"), &p);
+    else if (status == MORU_OK)
+        status = broken(r, e->name, "a call that is neither an object nor an array");
+    if (status == MORU_OK && json_is_object(call)) {
+        status = parse_kwargs(r, e, json_object_get(call, "kwargs"), &p);
+        /* Keras 3 records training=..., and overrides it with the model's mode; in Keras 2 it counts */
+        if (!json_is_true(json_object_get(call, MORU_KERAS_FIXED_MODE)))
+            p.training = 0;
     }
-    u->arguments = moru_arena_alloc(&r->arena, ((size_t)u->n + 1) * sizeof *arguments);
-    if (!u->arguments)
-        return no_memory(r);
-    memcpy(u->arguments, arguments, (size_t)u->n * sizeof *arguments);
-    if (e->operation && u->n != e->operation->n_inputs)
-        return broken(r, e->name, "a wrong number of arguments");
-    return MORU_OK;
+    if (status == MORU_OK && e->layer && e->layer->class_->n_arguments > 0)
+        read_options(r, e, p.options, u == e->uses);
+    json_decref(p.options);
+    return status == MORU_OK ? keep_use(r, e, &p, u) : status;
 }
 
 /* ---- parsing entries ---- */
@@ -222,7 +356,7 @@ static void read_parameter(reader *r, entry *e, json_t *config)
         if (wanted && strcmp(name, wanted) == 0 && fabs(json_number_value(value)) < 1e6 && json_is_number(value))
             e->parameter = json_number_value(value);
         else if (strcmp(name, "name") != 0 && strcmp(name, "dtype") != 0 && !json_is_null(value))
-            moru_listing_add(&r->faults, MORU_ERR_UNSUPPORTED, "%.80s: option %.40s", e->name, name);
+            fault(r, e, "option ", name);
     }
 }
 
@@ -231,21 +365,33 @@ static moru_status parse_entry(reader *r, entry *e, json_t *object)
     const char *module = json_string_value(json_object_get(object, "module"));
     const char *class_name = moru_keras_class_name(object);
     json_t *config = json_object_get(object, "config"), *calls = json_object_get(object, "inbound_nodes");
+    char place[MORU_KERAS_PATH];
+    moru_keras_path(r->path, e->name, place);
     if (!json_is_array(calls) || json_array_size(calls) > MAX_ENTRIES)
         return broken(r, e->name, "inbound_nodes is missing, or isn't an array");
     e->operation = class_name ? moru_keras_operation_of_class(module, class_name) : NULL;
     if (e->operation)
         read_parameter(r, e, config);
     else
-        e->layer = moru_keras_layer_read(object, e->name, &r->faults);
+        e->layer = moru_keras_layer_read(object, place, r->faults);
+    if (!e->operation && !e->layer)
+        return MORU_OK; /* among the faults */
     e->n_uses = (int)json_array_size(calls);
     e->uses = moru_arena_alloc(&r->arena, ((size_t)e->n_uses + 1) * sizeof *e->uses);
-    e->results = moru_arena_alloc(&r->arena, ((size_t)e->n_uses + 1) * sizeof *e->results);
-    if (!e->uses || !e->results)
+    if (!e->uses)
         return no_memory(r);
     for (int k = 0; k < e->n_uses; k++)
         MORU_TRY(parse_use(r, e, json_array_get(calls, (size_t)k), &e->uses[k]));
     return MORU_OK;
+}
+
+/* Whether calls are written as lists. */
+static bool is_keras2(json_t *layers)
+{
+    for (size_t k = 0; k < json_array_size(layers); k++)
+        if (json_is_array(json_array_get(json_object_get(json_array_get(layers, k), "inbound_nodes"), 0)))
+            return true;
+    return false;
 }
 
 static moru_status parse_entries(reader *r, json_t *config)
@@ -271,9 +417,10 @@ static moru_status parse_entries(reader *r, json_t *config)
             return no_memory(r);
     }
     r->n = (int)n;
+    r->keras2 = is_keras2(layers);
     for (size_t k = 0; k < n; k++)
         MORU_TRY(parse_entry(r, &r->entries[k], json_array_get(layers, k)));
-    return moru_listing_fail(&r->faults, r->where, NULL);
+    return MORU_OK;
 }
 
 /* ---- ends ---- */
@@ -296,6 +443,16 @@ static moru_status parse_ends(reader *r, json_t *config, const char *key, argume
     return MORU_OK;
 }
 
+/* An input layer is called nowhere. */
+static moru_status make_room_for_input(reader *r, entry *e)
+{
+    e->uses = moru_arena_alloc(&r->arena, sizeof *e->uses);
+    if (!e->uses)
+        return no_memory(r);
+    *e->uses = (use){.results = moru_arena_alloc(&r->arena, sizeof *e->uses->results)};
+    return e->uses->results ? MORU_OK : no_memory(r);
+}
+
 /* Inputs are made in the order of input_layers: that is the order of the model's inputs. */
 static moru_status make_inputs(reader *r, json_t *config)
 {
@@ -308,9 +465,10 @@ static moru_status make_inputs(reader *r, json_t *config)
             return broken(r, e->name, "is named as an input and isn't an InputLayer");
         if (e->applied)
             return broken(r, e->name, "is named as an input twice");
+        MORU_TRY(make_room_for_input(r, e));
         e->applied = true;
-        e->results[0] = moru_model_add_input(r->model, e->layer);
-        e->done = e->n_uses = 1;
+        e->uses[0].results[0] = moru_model_add_input(r->model, e->layer);
+        e->uses[0].n_results = e->done = e->n_uses = 1;
     }
     for (int k = 0; k < r->n; k++)
         if (r->entries[k].layer && r->entries[k].layer->class_ == &moru_input_class && !r->entries[k].applied)
@@ -318,10 +476,12 @@ static moru_status make_inputs(reader *r, json_t *config)
     return MORU_OK;
 }
 
-static moru_node *result_of(const reader *r, const argument *a)
+static moru_node *result_of(const reader *r, const argument *a, bool end)
 {
     const entry *e = &r->entries[a->entry];
-    return a->call < e->done ? e->results[a->call] : NULL;
+    int call = call_of(r, a, end);
+    const use *u = call < e->done ? &e->uses[call] : NULL;
+    return u && a->output < u->n_results ? u->results[a->output] : NULL;
 }
 
 static moru_status make_outputs(reader *r, json_t *config)
@@ -333,7 +493,7 @@ static moru_status make_outputs(reader *r, json_t *config)
     if (!outputs)
         return no_memory(r);
     for (int k = 0; k < n; k++)
-        if (!(outputs[k] = result_of(r, &ends[k])))
+        if (!(outputs[k] = result_of(r, &ends[k], true)))
             return broken(r, r->entries[ends[k].entry].name, "is named as an output and never called");
     moru_status status = moru_model_outputs(r->model, outputs, n);
     return status == MORU_OK ? status : moru_fail(status, "%s: %s", r->where, moru_model_error(r->model));
@@ -341,23 +501,50 @@ static moru_status make_outputs(reader *r, json_t *config)
 
 /* ---- calls ---- */
 
-/* NULL while an input is missing. */
-static moru_node *apply(reader *r, entry *e, const use *u)
+static moru_node *operate(const entry *e, moru_node *const *inputs)
 {
-    moru_node *inputs[MAX_ARGUMENTS];
-    for (int k = 0; k < u->n; k++) {
-        inputs[k] = u->arguments[k].entry < 0 ? moru_scalar(r->model->graph, u->arguments[k].number)
-                                              : result_of(r, &u->arguments[k]);
-        if (!inputs[k])
-            return NULL;
-    }
     const moru_keras_operation *operation = e->operation;
-    if (!operation) {
-        e->applied = true;
-        return moru_apply_n(e->layer, inputs, u->n);
-    }
     return operation->two ? operation->two(inputs[0], inputs[1]) :
            operation->one ? operation->one(inputs[0]) : operation->one_with(inputs[0], e->parameter);
+}
+
+static moru_status keep_results(reader *r, use *u, moru_node *const *outputs, int n)
+{
+    u->results = moru_arena_alloc(&r->arena, ((size_t)n + 1) * sizeof *u->results);
+    if (!u->results)
+        return no_memory(r);
+    memcpy(u->results, outputs, (size_t)n * sizeof *outputs);
+    u->n_results = n;
+    return MORU_OK;
+}
+
+/* *made is false while an input is missing. */
+static moru_status apply(reader *r, entry *e, use *u, bool *made)
+{
+    moru_node *inputs[2 * MAX_ARGUMENTS], *outputs[MAX_OUTPUTS];
+    const char *names[2 * MAX_ARGUMENTS];
+    int n = 1;
+    *made = u->placed > 0;
+    for (int k = 0; k < u->n && *made; k++) {
+        const argument *a = &u->arguments[k];
+        if (a->entry >= 0 && call_of(r, a, false) < r->entries[a->entry].done && !result_of(r, a, false))
+            return broken(r, e->name, "an input that no call gives");
+        inputs[k] = a->entry < 0 ? moru_scalar(r->model->graph, a->number) : result_of(r, a, false);
+        names[k] = a->name;
+        *made = inputs[k] != NULL;
+    }
+    if (!*made)
+        return MORU_OK;
+    if (e->operation) {
+        outputs[0] = operate(e, inputs);
+    } else {
+        const moru_inputs in = {.values = inputs, .names = names, .n = u->n, .training = u->training};
+        e->applied = true;
+        n = moru_apply_inputs(e->layer, &in, outputs, MAX_OUTPUTS);
+    }
+    if (moru_model_status(r->model) != MORU_OK)
+        return moru_fail(moru_model_status(r->model), "%s: %s", r->where, moru_model_error(r->model));
+    return keep_results(r, u, outputs, n < MAX_OUTPUTS ? n : MAX_OUTPUTS);
 }
 
 /* As far as it goes: the list is in no particular order. */
@@ -369,13 +556,11 @@ static moru_status apply_all(reader *r)
         for (int k = 0; k < r->n; k++) {
             entry *e = &r->entries[k];
             for (; e->done < e->n_uses; e->done++) {
-                moru_node *y = e->uses[e->done].n > 0 ? apply(r, e, &e->uses[e->done]) : NULL;
-                if (!y)
+                bool made;
+                MORU_TRY(apply(r, e, &e->uses[e->done], &made));
+                if (!made)
                     break;
-                e->results[e->done] = y;
                 progress = true;
-                if (moru_model_status(r->model) != MORU_OK)
-                    return moru_fail(moru_model_status(r->model), "%s: %s", r->where, moru_model_error(r->model));
             }
         }
     }
@@ -387,7 +572,10 @@ static moru_status apply_all(reader *r)
 
 static moru_status read_all(reader *r, json_t *config)
 {
+    int before = r->faults->count;
     MORU_TRY(parse_entries(r, config));
+    if (r->faults->count > before)
+        return MORU_OK;
     r->model = moru_functional(json_string_value(json_object_get(config, "name")));
     if (!r->model)
         return no_memory(r);
@@ -396,9 +584,10 @@ static moru_status read_all(reader *r, json_t *config)
     return make_outputs(r, config);
 }
 
-moru_status moru_keras_functional_read(moru_model **model, json_t *config, const char *where)
+moru_status moru_keras_functional_read(moru_model **model, json_t *config, const char *path, moru_listing *faults,
+                                       const char *where)
 {
-    reader r = {.where = where, .numbers = json_object()};
+    reader r = {.where = where, .path = path, .faults = faults, .numbers = json_object()};
     moru_status status = read_all(&r, config);
     for (int k = 0; k < r.n; k++)
         if (r.entries[k].layer && !r.entries[k].applied)

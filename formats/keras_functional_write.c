@@ -6,10 +6,11 @@
 #include <string.h>
 #include "ops/elementwise.h"
 
-/* What Keras calls a value: output 0 of a layer's or operation's call number `call`. */
+/* What Keras calls a value: an output of a layer's or operation's call number `call`. */
 typedef struct origin {
     const char *name;
-    int call;
+    int call, output;
+    bool functional;         /* of a functional model, whose first call Keras counts from 1 in the list of outputs */
 } origin;
 
 typedef struct writer {
@@ -49,7 +50,8 @@ static moru_status find_needed(writer *w)
     if (!stack)
         return no_memory(w);
     for (int k = 0; k < m->n_applications; k++)
-        w->application[m->applications[k].output->id] = k + 1;
+        for (int i = 0; i < m->applications[k].n_outputs; i++)
+            w->application[m->applications[k].outputs[i]->id] = k + 1;
     for (int k = 0; k < m->n_outputs; k++) /* a value is stacked at most once */
         if (!w->needed[m->outputs[k]->id]) {
             w->needed[m->outputs[k]->id] = true;
@@ -81,7 +83,7 @@ static json_t *tensor_to_json(const writer *w, const moru_node *node)
     for (int k = 0; k < node->shape.rank; k++)
         json_array_append_new(shape, node->shape.dims[k] < 0 ? json_null() : json_integer(node->shape.dims[k]));
     return json_pack("{s:s,s:{s:o,s:s,s:[s,i,i]}}", "class_name", "__keras_tensor__", "config", "shape", shape, "dtype",
-                     node->dtype == MORU_REAL ? "float32" : "int32", "keras_history", o->name, o->call, 0);
+                     node->dtype == MORU_REAL ? "float32" : "int32", "keras_history", o->name, o->call, o->output);
 }
 
 /* A constant scalar stands in the arguments as a number. */
@@ -96,21 +98,41 @@ static json_t *argument_to_json(writer *w, const moru_node *node)
     return tensor_to_json(w, node);
 }
 
+/* Inputs by place, as Keras's function takes them: one by one, or as a list. */
 static json_t *arguments_of_layer(const writer *w, const moru_application *use)
 {
+    const moru_layer *layer = use->layer;
     json_t *args = json_array();
-    for (int k = 0; k < use->n_inputs; k++)
+    for (int k = 0; k < use->n_inputs && !use->names[k]; k++)
         json_array_append_new(args, tensor_to_json(w, use->inputs[k]));
-    const moru_layer_class *class_ = use->layer->class_;
-    bool one_list = !class_->input_names && (class_->max_inputs < 0 || class_->max_inputs > 1);
+    bool one_list = layer->nested ? layer->nested->n_inputs > 1 :
+                    !layer->class_->input_names && layer->class_->max_inputs != 1;
     return one_list ? json_pack("[o]", args) : args;
 }
 
-/* Options that are arguments of a call, as far as they differ from the defaults. */
-static json_t *named_arguments(const moru_layer *layer)
+/* One more tensor of those that go by a name, "name" or "name:2" for the third of a list: several make a list. */
+static void add_named_input(json_t *named, const char *name, json_t *tensor)
 {
-    const moru_layer_class *class_ = layer->class_;
-    json_t *named = moru_fields_write(class_->arguments, class_->n_arguments, layer->options);
+    const char *number = strchr(name, ':');
+    char base[96];
+    snprintf(base, sizeof base, "%.*s", number ? (int)(number - name) : 90, name);
+    json_t *known = json_object_get(named, base);
+    if (!known && !number) {
+        json_object_set_new(named, base, tensor);
+        return;
+    }
+    json_t *list = json_is_array(known) ? json_incref(known) : known ? json_pack("[O]", known) : json_array();
+    for (int k = (int)json_array_size(list); number && k < atoi(number + 1); k++)
+        json_array_append_new(list, json_null());
+    json_array_append_new(list, tensor);
+    json_object_set_new(named, base, list);
+}
+
+/* Inputs by name, options that are arguments of a call as far as they differ from the defaults, and the mode. */
+static json_t *named_arguments(const writer *w, const moru_application *use)
+{
+    const moru_layer_class *class_ = use->layer->class_;
+    json_t *named = moru_fields_write(class_->arguments, class_->n_arguments, use->layer->options);
     json_t *usual = moru_fields_write(class_->arguments, class_->n_arguments, class_->defaults);
     for (int k = 0; k < class_->n_arguments; k++) {
         const char *name = class_->arguments[k].name;
@@ -118,6 +140,11 @@ static json_t *named_arguments(const moru_layer *layer)
             json_object_del(named, name);
     }
     json_decref(usual);
+    for (int k = 0; k < use->n_inputs; k++)
+        if (use->names[k])
+            add_named_input(named, use->names[k], tensor_to_json(w, use->inputs[k]));
+    if (use->training)
+        json_object_set_new(named, "training", json_boolean(use->training > 0));
     return named;
 }
 
@@ -128,6 +155,8 @@ static moru_status add_call(writer *w, json_t *entry, json_t *arguments, json_t 
 {
     json_t *nodes = json_object_get(entry, "inbound_nodes");
     json_t *call = json_pack("{s:o,s:o}", "args", arguments, "kwargs", named);
+    if (json_object_get(named, "training"))
+        json_object_set_new(call, MORU_KERAS_FIXED_MODE, json_true());
     return json_array_append_new(nodes, call) == 0 ? MORU_OK : no_memory(w);
 }
 
@@ -153,8 +182,10 @@ static moru_status write_use(writer *w, const moru_application *use)
         }
     if (!entry)
         MORU_TRY(add_entry(w, layer->name, moru_keras_layer_write(layer), &entry));
-    w->origins[use->output->id] = (origin){layer->name, (int)json_array_size(json_object_get(entry, "inbound_nodes"))};
-    return use->n_inputs > 0 ? add_call(w, entry, arguments_of_layer(w, use), named_arguments(layer)) : MORU_OK;
+    int call = (int)json_array_size(json_object_get(entry, "inbound_nodes"));
+    for (int k = 0; k < use->n_outputs; k++)
+        w->origins[use->outputs[k]->id] = (origin){layer->name, call, k, layer->class_ == &moru_functional_class};
+    return use->n_inputs > 0 ? add_call(w, entry, arguments_of_layer(w, use), named_arguments(w, use)) : MORU_OK;
 }
 
 /* A name no layer has: "add", "add_1", ... */
@@ -213,7 +244,7 @@ static moru_status write_operation(writer *w, const moru_node *node)
     MORU_TRY(add_entry(w, name, json_pack("{s:s,s:s,s:o,s:s}", "module", operation->module, "class_name",
                                           operation->class_name, "config", config, "registered_name",
                                           operation->class_name), &entry));
-    w->origins[node->id] = (origin){name, 0};
+    w->origins[node->id] = (origin){.name = name};
     return add_call(w, entry, args, json_object());
 }
 
@@ -235,6 +266,8 @@ static moru_status write_entries(writer *w)
         const moru_node *node = graph->nodes[id];
         if (!w->needed[id])
             continue;
+        if (w->application[id] > 0 && w->origins[id].name)
+            continue; /* another output of a use that is written */
         if (w->application[id] > 0)
             MORU_TRY(write_use(w, &w->model->applications[w->application[id] - 1]));
         else if (node->call->tensor)
@@ -251,7 +284,7 @@ static json_t *ends_to_json(const writer *w, moru_node *const *nodes, int n)
     json_t *list = json_array();
     for (int k = 0; k < n; k++) {
         const origin *o = &w->origins[nodes[k]->id];
-        json_array_append_new(list, json_pack("[s,i,i]", o->name, o->call, 0));
+        json_array_append_new(list, json_pack("[s,i,i]", o->name, o->call + o->functional, o->output));
     }
     json_t *first = n == 1 ? json_incref(json_array_get(list, 0)) : NULL;
     if (!first)

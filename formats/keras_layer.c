@@ -18,12 +18,9 @@ static bool is_keras(json_t *object)
            (!registered || !strchr(registered, '>') || strncmp(registered, "keras", 5) == 0);
 }
 
-/* Options that change what a layer computes and that every class has or may have. */
-static void check_common(json_t *config, const char *path, moru_listing *faults)
+void moru_keras_path(const char *path, const char *name, char out[MORU_KERAS_PATH])
 {
-    const char *format = json_string_value(json_object_get(config, "data_format"));
-    if (format && strcmp(format, "channels_last") != 0)
-        moru_listing_add(faults, MORU_ERR_UNSUPPORTED, "%s: data_format \"%.40s\"", path, format);
+    snprintf(out, MORU_KERAS_PATH, path[0] ? "%.120s/%.120s" : "%s%.120s", path, name);
 }
 
 /* Keras 2 lets any first layer give the model's input shape; the model's reader looks at it. */
@@ -36,6 +33,99 @@ static json_t *without_input_shape(json_t *config, const moru_layer_class *class
         json_object_del(copy, "input_dtype");
     }
     return copy;
+}
+
+/* ---- layers inside a layer ---- */
+
+static bool holds_layers(const moru_field *field)
+{
+    return field->kind == MORU_FIELD_LAYER || field->kind == MORU_FIELD_LAYERS;
+}
+
+static void read_child(json_t *object, const char *path, const char *option, moru_layers *children,
+                       moru_listing *faults)
+{
+    char place[MORU_KERAS_PATH];
+    const char *name = json_string_value(json_object_get(json_object_get(object, "config"), "name"));
+    if (json_is_null(object) || !object)
+        return;
+    moru_keras_path(path, name ? name : option, place);
+    moru_layer *child = moru_keras_layer_read(object, place, faults);
+    if (child && children->n == MORU_MAX_INNER_LAYERS) {
+        moru_listing_add(faults, MORU_ERR_UNSUPPORTED, "%s: more than %d layers inside", path, MORU_MAX_INNER_LAYERS);
+        moru_layer_free(child);
+    } else if (child) {
+        children->layers[children->n++] = child;
+    }
+}
+
+/* Into options; what has been read belongs to them even if there are faults. */
+static void read_children(const moru_layer_class *class_, json_t *config, char *options, const char *path,
+                          moru_listing *faults)
+{
+    for (int i = 0; i < class_->n_fields; i++) {
+        const moru_field *field = &class_->fields[i];
+        json_t *value = json_object_get(config, field->name);
+        moru_layers children = {.n = 0};
+        if (!holds_layers(field))
+            continue;
+        if (field->kind == MORU_FIELD_LAYER || !json_is_array(value))
+            read_child(value, path, field->name, &children, faults);
+        else
+            for (size_t k = 0; k < json_array_size(value); k++)
+                read_child(json_array_get(value, k), path, field->name, &children, faults);
+        if (field->kind == MORU_FIELD_LAYER)
+            memcpy(options + field->offset, &children.layers[0], sizeof children.layers[0]);
+        else
+            memcpy(options + field->offset, &children, sizeof children);
+    }
+}
+
+static moru_layers children_of(const moru_field *field, const void *options)
+{
+    moru_layers children = {.n = 0};
+    const char *place = (const char *)options + field->offset;
+    if (field->kind == MORU_FIELD_LAYERS) {
+        memcpy(&children, place, sizeof children);
+    } else {
+        memcpy(&children.layers[0], place, sizeof children.layers[0]);
+        children.n = children.layers[0] != NULL;
+    }
+    return children;
+}
+
+static void free_children(const moru_layer_class *class_, const void *options)
+{
+    for (int i = 0; i < class_->n_fields; i++) {
+        moru_layers children = {.n = 0};
+        if (holds_layers(&class_->fields[i]))
+            children = children_of(&class_->fields[i], options);
+        for (int k = 0; k < children.n; k++)
+            moru_layer_free(children.layers[k]);
+    }
+}
+
+static moru_status write_children(const moru_layer *layer, json_t *config)
+{
+    for (int i = 0; i < layer->class_->n_fields; i++) {
+        const moru_field *field = &layer->class_->fields[i];
+        if (!holds_layers(field))
+            continue;
+        moru_layers children = children_of(field, layer->options);
+        json_t *list = json_array();
+        for (int k = 0; k < children.n; k++)
+            if (json_array_append_new(list, moru_keras_layer_write(children.layers[k])) != 0) {
+                json_decref(list);
+                return moru_last_error()[0] ? MORU_ERR_UNSUPPORTED : MORU_ERR_MEMORY;
+            }
+        json_t *first = json_incref(json_array_get(list, 0));
+        bool one = field->kind == MORU_FIELD_LAYER;
+        json_object_set_new(config, field->name, one ? first ? first : json_null() : json_incref(list));
+        if (!one)
+            json_decref(first);
+        json_decref(list);
+    }
+    return MORU_OK;
 }
 
 static moru_layer *make(const moru_layer_class *class_, json_t *config, const char *path, moru_listing *faults)
@@ -57,8 +147,11 @@ static moru_layer *make(const moru_layer_class *class_, json_t *config, const ch
     for (size_t k = 0; k < json_array_size(unknown); k++)
         moru_listing_add(faults, MORU_ERR_UNSUPPORTED, "%s: option %.60s of %s", path,
                          json_string_value(json_array_get(unknown, k)), class_->class_name);
-    if (faults->count > before)
+    read_children(class_, own, options, path, faults);
+    if (faults->count > before) {
+        free_children(class_, options);
         goto done;
+    }
     json_t *trainable = json_object_get(config, "trainable");
     common.name = json_string_value(json_object_get(config, "name"));
     common.trainable = !json_is_false(trainable);
@@ -79,42 +172,68 @@ done:
     return layer;
 }
 
+/* A model in a model. */
+static moru_layer *read_nested(json_t *object, const char *path, moru_listing *faults)
+{
+    moru_model *model;
+    int before = faults->count;
+    moru_status status = moru_keras_model_read(&model, object, path, faults, path);
+    if (status != MORU_OK && faults->count == before)
+        moru_listing_add(faults, status, "%s", moru_last_error());
+    if (status != MORU_OK || !model)
+        return NULL;
+    moru_layer *layer = moru_model_layer_of(model);
+    if (!layer)
+        moru_listing_add(faults, MORU_ERR_MEMORY, "%s: out of memory", path);
+    else
+        layer->trainable = !json_is_false(json_object_get(json_object_get(object, "config"), "trainable"));
+    return layer;
+}
+
 moru_layer *moru_keras_layer_read(json_t *object, const char *path, moru_listing *faults)
 {
     const char *class_name = moru_keras_class_name(object);
     json_t *config = json_object_get(object, "config");
-    int before = faults->count;
+    if (json_object_get(config, "layers") && is_keras(object))
+        return read_nested(object, path, faults);
     if (!class_name || !json_is_object(config)) {
         moru_listing_add(faults, MORU_ERR_FORMAT, "%s: has no class_name or no config", path);
         return NULL;
     }
     const moru_layer_class *class_ = is_keras(object) ? moru_layer_class_find(class_name) : NULL;
-    if (!class_) {
-        bool nested = json_object_get(config, "layers") != NULL;
+    if (!class_ || class_ == &moru_sequential_class || class_ == &moru_functional_class) {
+        bool nested = class_ || json_object_get(config, "layers");
         moru_listing_add(faults, MORU_ERR_UNSUPPORTED, "%s: %s %.60s", path, nested ? "nested model" : "layer",
                          class_name);
         return NULL;
     }
-    check_common(config, path, faults);
-    return faults->count == before ? make(class_, config, path, faults) : NULL;
+    return make(class_, config, path, faults);
 }
 
 json_t *moru_keras_layer_write(const moru_layer *layer)
 {
     const moru_layer_class *class_ = layer->class_;
+    if (layer->nested) {
+        json_t *object;
+        if (moru_keras_model_write(layer->nested, &object) == MORU_OK && !layer->trainable)
+            json_object_set_new(json_object_get(object, "config"), "trainable", json_false());
+        return object;
+    }
     json_t *config = moru_fields_write(class_->fields, class_->n_fields, layer->options);
-    if (!config)
+    if (!config || write_children(layer, config) != MORU_OK) {
+        json_decref(config);
         return NULL;
-    json_t *head = json_pack("{s:s,s:b}", "name", layer->name, "trainable", layer->trainable ? 1 : 0);
-    if (!head || (class_ != &moru_input_class && json_object_set_new(head, "dtype", json_string("float32")) != 0) ||
+    }
+    json_t *head = json_pack("{s:s?,s:b}", "name", layer->name, "trainable", layer->trainable ? 1 : 0);
+    if (!head || (class_ != &moru_input_class && !class_->is_operation && json_object_set_new(head, "dtype", json_string("float32")) != 0) ||
         json_object_update(head, config) != 0) {
         json_decref(head);
         json_decref(config);
         return NULL;
     }
     json_decref(config);
-    if (class_ == &moru_input_class)
-        json_object_del(head, "trainable"); /* Keras's InputLayer knows no such argument */
-    return json_pack("{s:s,s:s,s:o,s:n}", "module", class_->module, "class_name", class_->class_name, "config", head,
-                     "registered_name");
+    if (class_ == &moru_input_class || class_->is_operation)
+        json_object_del(head, "trainable"); /* Keras's InputLayer and operations know no such argument */
+    return json_pack("{s:s,s:s,s:o,s:s?}", "module", class_->module, "class_name", class_->class_name, "config", head,
+                     "registered_name", class_->is_operation ? class_->class_name : NULL);
 }

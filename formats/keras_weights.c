@@ -26,13 +26,8 @@ static int find_places(const moru_model *model, place **places)
     }
     n = moru_model_keras_order(model, order);
     for (int k = 0; k < n; k++) {
-        char base[128];
-        int like = 0;
-        moru_snake(order[k]->class_->class_name, base, sizeof base);
-        for (int i = 0; i < k; i++)
-            like += strcmp(order[i]->class_->class_name, order[k]->class_->class_name) == 0;
         p[k].layer = order[k];
-        snprintf(p[k].group, sizeof p[k].group, like ? "%s_%d" : "%s", base, like);
+        moru_layer_group(order, k, p[k].group, sizeof p[k].group);
     }
     free(order);
     *places = p;

@@ -153,7 +153,7 @@ static moru_node *call(const moru_layer_call *c)
 const moru_layer_class moru_activation_class = {
     .class_name = "Activation", .module = "keras.layers", .size = sizeof(moru_activation_options),
     .defaults = &defaults, .fields = fields, .n_fields = 1, .min_inputs = 1, .max_inputs = 1,
-    .build = build, .call = call,
+    .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_activation_new(const moru_activation_options *options)

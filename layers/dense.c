@@ -44,7 +44,7 @@ static moru_node *call(const moru_layer_call *c)
 const moru_layer_class moru_dense_class = {
     .class_name = "Dense", .module = "keras.layers", .size = sizeof(moru_dense_options), .defaults = &defaults,
     .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1, .max_inputs = 1,
-    .build = build, .call = call,
+    .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_dense_new(const moru_dense_options *options)

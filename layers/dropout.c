@@ -28,7 +28,7 @@ static moru_node *call(const moru_layer_call *c)
 const moru_layer_class moru_dropout_class = {
     .class_name = "Dropout", .module = "keras.layers", .size = sizeof(moru_dropout_options), .defaults = &defaults,
     .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1, .max_inputs = 1,
-    .build = build, .call = call,
+    .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_dropout_new(const moru_dropout_options *options)

@@ -22,7 +22,7 @@ static moru_node *call(const moru_layer_call *c)
 
 const moru_layer_class moru_elu_class = {
     .class_name = "ELU", .module = "keras.layers", .size = sizeof(moru_elu_options), .defaults = &defaults,
-    .fields = fields, .n_fields = 1, .min_inputs = 1, .max_inputs = 1, .build = build, .call = call,
+    .fields = fields, .n_fields = 1, .min_inputs = 1, .max_inputs = 1, .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_elu_new(const moru_elu_options *options)

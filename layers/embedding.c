@@ -18,8 +18,6 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     (void)dtypes, (void)n;
     MORU_TRY(moru_layer_positive(layer, "input_dim", &o->input_dim, 1));
     MORU_TRY(moru_layer_positive(layer, "output_dim", &o->output_dim, 1));
-    if (o->mask_zero)
-        return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "mask_zero isn't supported");
     if (inputs[0].rank >= MORU_MAX_RANK)
         return moru_layer_error(layer, MORU_ERR_SHAPE, "its input has too many dimensions");
     return moru_layer_add_weight(layer, "embeddings", MORU_SHAPE(o->input_dim, o->output_dim),
@@ -28,16 +26,20 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
 
 static moru_node *call(const moru_layer_call *c)
 {
+    const moru_embedding_options *o = c->layer->options;
     moru_node *x = c->inputs[0];
     if (moru_node_dtype(x) != MORU_INT32)
         x = moru_cast(x, MORU_INT32);
-    return moru_embedding_op(moru_layer_weight(c, 0), x);
+    moru_node *y = moru_embedding_op(moru_layer_weight(c, 0), x);
+    if (o->mask_zero && !moru_node_failed(y))
+        y->mask = moru_not_equal(x, moru_zeros_like(x));
+    return y;
 }
 
 const moru_layer_class moru_embedding_class = {
     .class_name = "Embedding", .module = "keras.layers", .size = sizeof(moru_embedding_options), .defaults = &defaults,
     .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1, .max_inputs = 1,
-    .build = build, .call = call,
+    .masks = MORU_MASK_MADE, .build = build, .call = call,
 };
 
 moru_layer *moru_embedding_new(const moru_embedding_options *options)

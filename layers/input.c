@@ -16,9 +16,9 @@ static const moru_field fields[] = {
 moru_status moru_input_dtype(const moru_layer *layer, moru_dtype *dtype)
 {
     const moru_input_options *o = layer->options;
-    static const char *const ints[] = {"int32", "int64", "int16", "uint16", "int8", "uint8", "uint32"};
+    static const char *const ints[] = {"int32", "int64", "int16", "uint16", "int8", "uint8", "uint32", "bool"};
     *dtype = MORU_REAL;
-    if (!o->dtype || strcmp(o->dtype, "float32") == 0)
+    if (!o->dtype || strstr(o->dtype, "float")) /* of any width: Keras's layers make float32 of it */
         return MORU_OK;
     *dtype = MORU_INT32;
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)

@@ -8,7 +8,7 @@
 #include <moru/random.h>
 
 #include "core/status.h"
-#include "layers/layer.h"
+#include "layers/model.h"
 
 /* ---- classes ---- */
 
@@ -65,6 +65,27 @@ static moru_status normalize_specs(moru_layer *layer)
     return MORU_OK;
 }
 
+/* The layers among the options belong to this one from now on, whatever happens. */
+static moru_status adopt_children(moru_layer *layer, const void *options)
+{
+    moru_status status = MORU_OK;
+    for (int i = 0; i < layer->class_->n_fields; i++) {
+        const moru_field *field = &layer->class_->fields[i];
+        const void *place = (const char *)options + field->offset;
+        if (field->kind != MORU_FIELD_LAYER && field->kind != MORU_FIELD_LAYERS)
+            continue;
+        moru_layers one = {.n = 1};
+        if (field->kind == MORU_FIELD_LAYER)
+            memcpy(&one.layers[0], place, sizeof one.layers[0]);
+        const moru_layers *all = field->kind == MORU_FIELD_LAYERS ? place : &one;
+        for (int k = 0; k < all->n && k < MORU_MAX_INNER_LAYERS; k++) {
+            moru_status added = all->layers[k] ? moru_layer_add_child(layer, all->layers[k]) : MORU_OK;
+            status = status == MORU_OK ? added : status;
+        }
+    }
+    return status;
+}
+
 moru_layer *moru_layer_new(const moru_layer_class *class_, const void *options)
 {
     struct common { MORU_LAYER_OPTIONS } common;
@@ -72,6 +93,7 @@ moru_layer *moru_layer_new(const moru_layer_class *class_, const void *options)
     if (!layer)
         goto no_memory;
     layer->class_ = class_;
+    layer->status = adopt_children(layer, options);
     memcpy(&common, options, sizeof common);
     layer->trainable = common.trainable;
     layer->options = moru_options_copy(&layer->arena, class_->fields, class_->n_fields, class_->size, options);
@@ -79,7 +101,8 @@ moru_layer *moru_layer_new(const moru_layer_class *class_, const void *options)
     if (!layer->options || (common.name && !layer->name))
         goto no_memory;
     memcpy(layer->options, &layer->name, sizeof layer->name);
-    layer->status = normalize_specs(layer);
+    if (layer->status == MORU_OK)
+        layer->status = normalize_specs(layer);
     if (layer->status != MORU_OK)
         snprintf(layer->error, sizeof layer->error, "%s", moru_last_error());
     return layer;
@@ -94,15 +117,20 @@ void moru_layer_free_one(moru_layer *layer)
     if (!layer)
         return;
     for (int k = 0; k < layer->n_weights; k++)
-        moru_tensor_free(layer->weights[k].tensor);
+        if (!layer->weights[k].owner)
+            moru_tensor_free(layer->weights[k].tensor);
     free(layer->weights);
+    for (int k = 0; k < layer->n_children; k++)
+        moru_layer_free_one(layer->children[k]);
+    free(layer->children);
+    moru_model_free(layer->nested);
     moru_arena_free(&layer->arena);
     free(layer);
 }
 
 void moru_layer_free(moru_layer *layer)
 {
-    if (layer && !layer->model)
+    if (layer && !layer->model && !layer->parent)
         moru_layer_free_one(layer);
 }
 
@@ -121,6 +149,10 @@ const char *moru_layer_class_name(const moru_layer *layer)
 void moru_layer_set_trainable(moru_layer *layer, bool trainable)
 {
     layer->trainable = trainable;
+    for (int k = 0; k < layer->n_children; k++)
+        moru_layer_set_trainable(layer->children[k], trainable);
+    for (int k = 0; layer->nested && k < layer->nested->n_layers; k++)
+        moru_layer_set_trainable(layer->nested->layers[k], trainable);
 }
 
 bool moru_layer_trainable(const moru_layer *layer)
@@ -166,6 +198,20 @@ static moru_status same_weight(const moru_layer *layer, const moru_weight *weigh
                             moru_shape_print(shape, wanted, sizeof wanted));
 }
 
+/* For one more weight. */
+static moru_status make_room(moru_layer *layer)
+{
+    if (layer->n_weights < layer->cap_weights)
+        return MORU_OK;
+    int capacity = layer->cap_weights ? 2 * layer->cap_weights : 4;
+    moru_weight *more = realloc(layer->weights, (size_t)capacity * sizeof *more);
+    if (!more)
+        return moru_layer_error(layer, MORU_ERR_MEMORY, "no memory for its weights");
+    layer->weights = more;
+    layer->cap_weights = capacity;
+    return MORU_OK;
+}
+
 moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shape shape, const char *initializer,
                                   const char *regularizer, bool trainable)
 {
@@ -173,7 +219,8 @@ moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shap
     for (int k = 0; k < layer->n_weights; k++)
         if (strcmp(layer->weights[k].name, name) == 0)
             return same_weight(layer, &layer->weights[k], &shape);
-    moru_weight weight = {.name = name, .trainable = trainable, .initializer = initializer, .regularizer = regularizer};
+    moru_weight weight = {.name = name, .trainable = trainable, .initializer = initializer, .regularizer = regularizer,
+                          .owner = NULL};
     for (int i = 0; i < shape.rank; i++)
         if (shape.dims[i] <= 0)
             return moru_layer_error(layer, MORU_ERR_SHAPE, "its %s can't have the shape %s", name,
@@ -182,18 +229,101 @@ moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shap
         return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s_initializer is missing", name);
     if (regularizer && moru_regularizer_factors(regularizer, name, &weight.l1, &weight.l2) != MORU_OK)
         return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s", moru_last_error());
-    if (layer->n_weights == layer->cap_weights) {
-        moru_weight *more = realloc(layer->weights, (size_t)(layer->cap_weights + 4) * sizeof *more);
-        if (!more)
-            return moru_layer_error(layer, MORU_ERR_MEMORY, "no memory for its weights");
-        layer->weights = more;
-        layer->cap_weights += 4;
-    }
+    MORU_TRY(make_room(layer));
     weight.tensor = moru_tensor_new(MORU_REAL, shape);
     if (!weight.tensor)
         return moru_layer_error(layer, MORU_ERR_MEMORY, "%s: %s", name, moru_last_error());
     layer->weights[layer->n_weights++] = weight;
     return MORU_OK;
+}
+
+bool moru_layer_trains(const moru_layer *layer, int k)
+{
+    for (; layer; k = layer->weights[k].owner_index, layer = layer->weights[k].owner)
+        if (!layer->trainable || !layer->weights[k].trainable)
+            return false;
+    return true;
+}
+
+/* ---- layers inside ---- */
+
+moru_status moru_layer_add_child(moru_layer *layer, moru_layer *child)
+{
+    moru_layer **more = realloc(layer->children, (size_t)(layer->n_children + 1) * sizeof *more);
+    if (more)
+        layer->children = more;
+    if (!more || child->model || child->parent) {
+        moru_status status = more ? moru_layer_error(layer, MORU_ERR_ARGUMENT, "the layer \"%s\" for its inside is in "
+                                                     "use already", moru_layer_name(child))
+                                  : moru_layer_error(layer, MORU_ERR_MEMORY, "no memory for the layer inside");
+        moru_layer_free(child);
+        return status;
+    }
+    child->parent = layer;
+    layer->children[layer->n_children++] = child;
+    return MORU_OK;
+}
+
+/* "a/b", or the one that isn't NULL. */
+static const char *join(moru_layer *layer, const char *a, const char *b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    size_t size = strlen(a) + strlen(b) + 2;
+    char *text = moru_arena_alloc(&layer->arena, size);
+    if (text)
+        snprintf(text, size, "%s/%s", a, b);
+    return text;
+}
+
+static bool has_tensor(const moru_layer *layer, const moru_tensor *tensor)
+{
+    for (int k = 0; k < layer->n_weights; k++)
+        if (layer->weights[k].tensor == tensor)
+            return true;
+    return false;
+}
+
+moru_status moru_layer_borrow_weights(moru_layer *layer, moru_layer *child, const char *group, const char *prefix)
+{
+    for (int k = 0; k < child->n_weights; k++) {
+        if (has_tensor(layer, child->weights[k].tensor))
+            continue;
+        MORU_TRY(make_room(layer));
+        moru_weight *weight = &layer->weights[layer->n_weights];
+        *weight = child->weights[k];
+        weight->owner = child;
+        weight->owner_index = k;
+        weight->group = join(layer, group, child->weights[k].group);
+        weight->name = join(layer, prefix, child->weights[k].name);
+        if (!weight->name || (group && !weight->group))
+            return moru_layer_error(layer, MORU_ERR_MEMORY, "no memory for its weights");
+        layer->n_weights++;
+    }
+    return MORU_OK;
+}
+
+moru_status moru_layer_build_child(moru_layer *layer, moru_layer *child, const moru_shape *inputs,
+                                   const moru_dtype *dtypes, int n, const char *group, const char *prefix)
+{
+    if (child->status != MORU_OK)
+        return moru_layer_error(child, child->status, "%s", child->error);
+    if (n < child->class_->min_inputs || (child->class_->max_inputs >= 0 && n > child->class_->max_inputs))
+        return moru_layer_error(layer, MORU_ERR_ARGUMENT, "the %s inside takes another number of inputs than %d",
+                                child->class_->class_name, n);
+    moru_status status = child->class_->build(child, inputs, dtypes, n);
+    if (status != MORU_OK)
+        return moru_layer_error(layer, status, "%s", moru_last_error());
+    if (!child->built) {
+        child->input_shapes = moru_arena_alloc(&child->arena, (size_t)(n + 1) * sizeof *inputs);
+        if (!child->input_shapes)
+            return moru_layer_error(layer, MORU_ERR_MEMORY, "no memory to build it");
+        for (int i = 0; i < n; i++)
+            child->input_shapes[i] = inputs[i];
+        child->n_inputs = n;
+        child->built = true;
+    }
+    return moru_layer_borrow_weights(layer, child, group, prefix);
 }
 
 /* ---- checks ---- */

@@ -16,6 +16,8 @@ typedef struct moru_weight {
     const char *initializer, *regularizer; /* specs; regularizer may be NULL */
     double l1, l2;             /* of the regularizer, parsed */
     int64_t ones_from, ones;   /* after initialization these many elements from there on are 1 (LSTM's forget bias) */
+    moru_layer *owner;         /* the layer inside this one that has the weight as its weight number owner_index and */
+    int owner_index;           /* owns the tensor; NULL: this layer itself */
 } moru_weight;
 
 /* Collects what a model's graph produces beside its outputs. */
@@ -35,9 +37,19 @@ typedef struct moru_layer_call {
     moru_graph *graph;
     moru_trace *trace;
     bool training;             /* the layer's: false for a BatchNormalization that is frozen */
-    moru_node *const *inputs;
+    moru_node *const *inputs;  /* those given by place */
     int n_inputs;
+    const moru_inputs *all;    /* those, and after them the ones given by name: moru_layer_argument() */
+    moru_node **outputs;       /* of a layer with several: call() fills outputs[1..] */
 } moru_layer_call;
+
+/* What becomes of the inputs' masks. */
+typedef enum moru_mask_rule {
+    MORU_MASK_STOPS,           /* the output has none */
+    MORU_MASK_PASSES,          /* outputs have that of the first input */
+    MORU_MASK_ANY,             /* where any of the inputs is there, if all have masks; else none */
+    MORU_MASK_MADE             /* call() sets the outputs' masks */
+} moru_mask_rule;
 
 typedef struct moru_layer_class {
     const char *class_name;    /* "Dense" */
@@ -49,12 +61,16 @@ typedef struct moru_layer_class {
     const moru_field *arguments;   /* options that Keras takes as arguments of a call */
     int n_arguments;
     const char *const *input_names; /* of inputs that Keras takes one by one, ended by NULL; NULL: it takes a list */
-    int min_inputs, max_inputs;    /* max_inputs < 0: any number */
+    const char *const *named_inputs; /* that may come by name besides: "mask", "initial_state"; ended by NULL, or NULL */
+    int min_inputs, max_inputs;    /* by place; max_inputs < 0: any number */
+    moru_mask_rule masks;
+    bool is_operation;         /* of Keras's ops: no layer for `model.layers` and files of weights */
     bool frozen_infers;        /* a layer that isn't trainable runs as for inference */
     /* Checks options and makes the weights for input shapes with a symbolic batch size. Run again for every further
      * use: the weights must turn out the same. */
     moru_status (*build)(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n);
-    /* Appends the layer's nodes; returns the output (a failed node is an error). */
+    int (*output_count)(const moru_layer *layer); /* NULL: one. Asked after build() */
+    /* Appends the layer's nodes; returns the first output (a failed node is an error). */
     moru_node *(*call)(const moru_layer_call *call);
 } moru_layer_class;
 
@@ -65,11 +81,15 @@ struct moru_layer {
     bool trainable;
     void *options;
     moru_weight *weights;
-    int n_weights, cap_weights;
+    int n_weights, cap_weights;    /* its own, and those of the layers inside: moru_layer_borrow_weights() */
+    moru_layer **children;     /* layers inside, owned: those among the options, and what build() adds */
+    int n_children;
+    struct moru_model *nested; /* owned: this layer is a model */
     bool built;
     moru_shape *input_shapes;  /* as built */
     int n_inputs;
-    struct moru_model *model;  /* the owner; NULL: the caller */
+    struct moru_model *model;  /* the owner; NULL: the caller, or the layer around it */
+    moru_layer *parent;        /* the layer around it */
     moru_status status;        /* of the constructor: reported by the model */
     char error[512];
 };
@@ -80,6 +100,26 @@ void moru_layer_free_one(moru_layer *layer);
  * If it is there already its shape must be the same. */
 moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shape shape, const char *initializer,
                                   const char *regularizer, bool trainable);
+/* Takes over a layer that works inside this one (in build(): once, if layer->built is still false). */
+moru_status moru_layer_add_child(moru_layer *layer, moru_layer *child);
+/* Builds a layer inside for these inputs, and appends its weights to this layer's: in files below `group`, a group of
+ * this layer's, and by names that begin with prefix (NULL: as they are called inside). */
+moru_status moru_layer_build_child(moru_layer *layer, moru_layer *child, const moru_shape *inputs,
+                                   const moru_dtype *dtypes, int n, const char *group, const char *prefix);
+moru_status moru_layer_borrow_weights(moru_layer *layer, moru_layer *child, const char *group, const char *prefix);
+/* Whether weight k is trained: it, its layer, and the layers between them are trainable. */
+bool moru_layer_trains(const moru_layer *layer, int k);
+/* Input number k of those given by this name; NULL: there is none. */
+moru_node *moru_layer_argument(const moru_layer_call *call, const char *name, int k);
+/* Mask of input k: number k of those given as "mask", or what came with it; NULL: none. */
+moru_node *moru_layer_mask(const moru_layer_call *call, int k);
+int moru_layer_output_count(const moru_layer *layer);
+/* Calls a layer under its name in any graph. outputs: as many as it has; may be NULL for one. Returns the first. */
+moru_node *moru_layer_run(moru_layer *layer, moru_graph *graph, moru_trace *trace, const moru_inputs *in,
+                          moru_node **outputs);
+/* Calls a layer inside this one. */
+moru_node *moru_layer_run_child(const moru_layer_call *call, moru_layer *child, const moru_inputs *in,
+                                moru_node **outputs);
 /* Weight k in the call's graph, as what came before in this trace leaves it. */
 moru_node *moru_layer_weight(const moru_layer_call *call, int k);
 /* At the end of a training step weight k becomes value. */

@@ -67,7 +67,7 @@ static moru_node *call(const moru_layer_call *c)
 const moru_layer_class moru_layer_normalization_class = {
     .class_name = "LayerNormalization", .module = "keras.layers", .size = sizeof(moru_layer_normalization_options),
     .defaults = &defaults, .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1,
-    .max_inputs = 1, .build = build, .call = call,
+    .max_inputs = 1, .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_layer_normalization_new(const moru_layer_normalization_options *options)

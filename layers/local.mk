@@ -21,6 +21,7 @@ layers_sources = \
     layers/merge.c \
     layers/model.c \
     layers/multi_head_attention.c \
+    layers/nested.c \
     layers/order.c \
     layers/pooling2d.c \
     layers/regularizers.c \

@@ -61,7 +61,7 @@ static moru_node *call_minimum(const moru_layer_call *c)
 #define MERGE(id, name, function, most) \
     const moru_layer_class moru_##id##_class = { \
         .class_name = (name), .module = "keras.layers", .size = sizeof(moru_merge_options), .defaults = &defaults, \
-        .min_inputs = (most) < 0 ? 1 : (most), .max_inputs = (most), .build = build, .call = (function)}; \
+        .min_inputs = (most) < 0 ? 1 : (most), .max_inputs = (most), .masks = MORU_MASK_ANY, .build = build, .call = (function)}; \
     moru_layer *moru_##id##_new(const moru_merge_options *options) \
     { \
         return moru_layer_new(&moru_##id##_class, options); \

@@ -190,7 +190,7 @@ int64_t moru_model_parameter_count(const moru_model *model, bool trainable_only)
     for (int i = 0; i < model->n_layers; i++) {
         const moru_layer *layer = model->layers[i];
         for (int k = 0; k < layer->n_weights; k++)
-            if (!trainable_only || (layer->trainable && layer->weights[k].trainable))
+            if (!trainable_only || moru_layer_trains(layer, k))
                 count += moru_tensor_size(layer->weights[k].tensor);
     }
     return count;
@@ -212,7 +212,7 @@ int moru_model_weights(const moru_model *model, bool trainable, moru_weight **we
     for (int i = 0; i < layers; i++)
         for (int k = 0; k < from[i]->n_weights; k++) {
             moru_weight *w = &from[i]->weights[k];
-            if ((w->trainable && from[i]->trainable) != trainable)
+            if (moru_layer_trains(from[i], k) != trainable)
                 continue;
             if (n < capacity)
                 weights[n] = w;
@@ -230,7 +230,7 @@ bool moru_model_summary_at(const moru_model *model, int k, moru_summary_row *row
                               .trainable = layer->trainable};
     for (int i = model->n_applications - 1; i >= 0; i--) /* the first use counts */
         if (model->applications[i].layer == layer)
-            row->output = model->applications[i].output->shape;
+            row->output = model->applications[i].outputs[0]->shape;
     for (int i = 0; i < row->output.rank; i++)
         if (row->output.dims[i] < 0)
             row->output.dims[i] = -1;

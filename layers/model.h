@@ -9,8 +9,10 @@
  * that don't lead to an output are dropped when the outputs are set. */
 typedef struct moru_application {
     moru_layer *layer;
-    moru_node **inputs, *output;
-    int n_inputs;
+    moru_node **inputs, **outputs;
+    const char **names;        /* of inputs that go by a name: NULL for the others */
+    int n_inputs, n_outputs;
+    int training;              /* as in moru_inputs */
     int32_t first_call, last_call;
 } moru_application;
 
@@ -67,10 +69,13 @@ moru_status moru_model_adopt(moru_model *model, moru_layer *layer);
 moru_status moru_model_name_layer(moru_model *model, moru_layer *layer);
 /* Takes an InputLayer over; returns its value. */
 moru_node *moru_model_add_input(moru_model *model, moru_layer *layer);
-/* One use of a layer the model has: builds, initializes and calls it. */
-moru_node *moru_model_apply(moru_model *model, moru_layer *layer, moru_node *const *xs, int n);
-/* Calls a layer under its name in any graph. */
-moru_node *moru_layer_run(moru_layer *layer, moru_graph *graph, moru_trace *trace, moru_node *const *xs, int n);
+/* One use of a layer the model has: builds, initializes and calls it. NULL after a failure, which the model keeps. */
+const moru_application *moru_model_apply(moru_model *model, moru_layer *layer, const moru_inputs *in);
+/* As moru_model_trace(), of a model inside another: regularization losses are left to the outermost. */
+moru_status moru_model_trace_nested(const moru_model *model, moru_graph *graph, moru_node *const *inputs,
+                                    moru_node **outputs, moru_trace *trace);
+/* The group of layer k of an order in files of weights: snake(class), numbered among its like. */
+void moru_layer_group(moru_layer *const *order, int k, char *group, size_t size);
 /* Finds Keras's order, and with it the layers and uses that lead to the outputs. */
 moru_status moru_model_find_order(moru_model *model);
 

@@ -141,7 +141,7 @@ const moru_layer_class moru_multi_head_attention_class = {
     .class_name = "MultiHeadAttention", .module = "keras.layers", .size = sizeof(moru_multi_head_attention_options),
     .defaults = &defaults, .fields = fields, .n_fields = sizeof fields / sizeof *fields, .arguments = arguments,
     .n_arguments = sizeof arguments / sizeof *arguments, .input_names = input_names, .min_inputs = 2, .max_inputs = 3,
-    .build = build, .call = call,
+    .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_multi_head_attention_new(const moru_multi_head_attention_options *options)

@@ -1,5 +1,6 @@
 /* Keras's order of a functional model's layers: by decreasing depth, then by the place in a depth-first walk from
  * the outputs. Depth is the longest way to an output, counted in uses of layers and in ops. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +136,7 @@ static moru_status sort_layers(walk *w, moru_model *model)
 {
     int *sorted = w->path, n = 0; /* the stack is free now */
     for (int i = 0; i < w->n_layers; i++) {
-        if (!is_reached(w, i) || (model->sequential && i == 0))
+        if (!is_reached(w, i) || (model->sequential && i == 0) || model->layers[i]->class_->is_operation)
             continue;
         int place = n++;
         for (; place > 0 && !model->sequential && comes_before(w, i, sorted[place - 1]); place--)
@@ -167,6 +168,16 @@ static void drop_unused(walk *w, moru_model *model)
         model->layers[used++] = layer;
     }
     model->n_layers = used;
+}
+
+void moru_layer_group(moru_layer *const *order, int k, char *group, size_t size)
+{
+    char base[128];
+    int like = 0;
+    moru_snake(order[k]->class_->class_name, base, sizeof base);
+    for (int i = 0; i < k; i++)
+        like += strcmp(order[i]->class_->class_name, order[k]->class_->class_name) == 0;
+    snprintf(group, size, like ? "%s_%d" : "%s", base, like);
 }
 
 moru_status moru_model_find_order(moru_model *model)

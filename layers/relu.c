@@ -28,7 +28,7 @@ static moru_node *call(const moru_layer_call *c)
 
 const moru_layer_class moru_relu_class = {
     .class_name = "ReLU", .module = "keras.layers", .size = sizeof(moru_relu_options), .defaults = &defaults,
-    .fields = fields, .n_fields = 3, .min_inputs = 1, .max_inputs = 1, .build = build, .call = call,
+    .fields = fields, .n_fields = 3, .min_inputs = 1, .max_inputs = 1, .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_relu_new(const moru_relu_options *options)

@@ -36,6 +36,15 @@ static moru_status name_all(moru_model *model)
     return MORU_OK;
 }
 
+static moru_node *apply(moru_model *model, moru_layer *layer, moru_node *x)
+{
+    const moru_application *use = moru_model_apply(model, layer, &(moru_inputs){.values = &x, .n = 1});
+    if (use && use->n_outputs > 1)
+        moru_model_fail(model, moru_layer_error(layer, MORU_ERR_ARGUMENT, "it has %d outputs, and layers in a row pass on "
+                                                "one", use->n_outputs));
+    return use ? use->outputs[0] : model->graph->inert;
+}
+
 static moru_status build(moru_model *model)
 {
     if (model->n_layers == 0 || model->layers[0]->class_ != &moru_input_class)
@@ -44,7 +53,7 @@ static moru_status build(moru_model *model)
     MORU_TRY(name_all(model));
     moru_node *x = moru_model_add_input(model, model->layers[0]);
     for (int i = 1; i < model->n_layers && model->status == MORU_OK; i++)
-        x = moru_model_apply(model, model->layers[i], &x, 1);
+        x = apply(model, model->layers[i], x);
     return model->status != MORU_OK ? model->status : moru_model_outputs(model, &x, 1);
 }
 

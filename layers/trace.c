@@ -171,8 +171,19 @@ static bool map_operands(replay *r, moru_node *const *from, int n)
 
 static void replay_use(replay *r, const moru_application *use)
 {
-    if (map_operands(r, use->inputs, use->n_inputs))
-        r->values[use->output->id] = moru_layer_run(use->layer, r->graph, r->trace, r->operands, use->n_inputs);
+    moru_node *one, **outputs = &one;
+    if (!map_operands(r, use->inputs, use->n_inputs))
+        return;
+    if (use->n_outputs > 1 && !(outputs = malloc((size_t)use->n_outputs * sizeof *outputs))) {
+        moru_graph_fail(r->graph, MORU_ERR_MEMORY, "no memory to trace a model");
+        return;
+    }
+    const moru_inputs in = {.values = r->operands, .names = use->names, .n = use->n_inputs, .training = use->training};
+    moru_layer_run(use->layer, r->graph, r->trace, &in, outputs);
+    for (int k = 0; k < use->n_outputs; k++)
+        r->values[use->outputs[k]->id] = outputs[k];
+    if (outputs != &one)
+        free(outputs);
 }
 
 /* An op of the user's own, under the name it has in the model. */
@@ -221,17 +232,30 @@ static moru_status trace_into(replay *r, moru_node *const *inputs, moru_node **o
     for (int i = 0; i < model->n_inputs; i++)
         r->values[model->inputs[i]->id] = inputs[i];
     replay_all(r);
-    for (int i = 0; i < model->n_layers; i++)
-        for (int k = 0; model->layers[i]->trainable && k < model->layers[i]->n_weights; k++)
-            if (model->layers[i]->weights[k].trainable)
-                add_loss(r->graph, r->trace, &model->layers[i]->weights[k]);
     if (r->graph->status == MORU_OK && map_operands(r, model->outputs, model->n_outputs))
         memcpy(outputs, r->operands, (size_t)model->n_outputs * sizeof *outputs);
     return r->graph->status == MORU_OK ? MORU_OK : moru_fail(r->graph->status, "%s", r->graph->error);
 }
 
+/* Regularization. */
+static void add_losses(const moru_model *model, moru_graph *graph, moru_trace *trace)
+{
+    for (int i = 0; i < model->n_layers; i++)
+        for (int k = 0; k < model->layers[i]->n_weights; k++)
+            if (moru_layer_trains(model->layers[i], k))
+                add_loss(graph, trace, &model->layers[i]->weights[k]);
+}
+
 moru_status moru_model_trace(const moru_model *model, moru_graph *graph, moru_node *const *inputs, moru_node **outputs,
                              moru_trace *trace)
+{
+    MORU_TRY(moru_model_trace_nested(model, graph, inputs, outputs, trace));
+    add_losses(model, graph, trace);
+    return graph->status == MORU_OK ? MORU_OK : moru_fail(graph->status, "%s", graph->error);
+}
+
+moru_status moru_model_trace_nested(const moru_model *model, moru_graph *graph, moru_node *const *inputs,
+                                    moru_node **outputs, moru_trace *trace)
 {
     replay r = {.model = model, .graph = graph, .trace = trace};
     if (moru_model_status(model) != MORU_OK)

@@ -398,8 +398,6 @@ START_TEST(test_embedding)
     assert_layer(MORU_SHAPE(9), moru_embedding(.input_dim = 30, .output_dim = 4), MORU_SHAPE(9, 4), 120);
     assert_refused(VECTOR, moru_embedding(.output_dim = 4), MORU_ERR_ARGUMENT, "input_dim");
     assert_refused(VECTOR, moru_embedding(.input_dim = 4), MORU_ERR_ARGUMENT, "output_dim");
-    assert_refused(VECTOR, moru_embedding(.input_dim = 4, .output_dim = 2, .mask_zero = true), MORU_ERR_UNSUPPORTED,
-                   "mask_zero");
     moru_model *model = model_of(MORU_SHAPE(-1), MORU_INT32, moru_embedding(.input_dim = 5, .output_dim = 3));
     moru_summary_row row;
     ck_assert_msg(moru_model_status(model) == MORU_OK, "%s", moru_model_error(model));

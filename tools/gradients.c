@@ -16,15 +16,26 @@ typedef struct work {
     int n;
 } work;
 
+/* Layers of models inside a model may have the same names, and then their variables the same paths. */
+static bool is_taken(const work *w, int i)
+{
+    for (int k = 0; k < i; k++)
+        if (strcmp(w->paths[k], w->paths[i]) == 0)
+            return true;
+    return false;
+}
+
 static moru_status write(const work *w, double loss, const char *path)
 {
     moru_real number = (moru_real)loss;
     moru_tensor *scalar = moru_tensor_from(MORU_REAL, MORU_SCALAR_SHAPE, &number);
     moru_status status = scalar ? MORU_OK : MORU_ERR_MEMORY;
     for (int i = 0; i < w->n && status == MORU_OK; i++) {
-        size_t size = strlen(w->paths[i]) + sizeof "gradients/";
+        size_t size = strlen(w->paths[i]) + sizeof "gradients/#" + 12;
         if (!(w->names[i] = malloc(size)))
             status = moru_op_error(MORU_ERR_MEMORY, "%s: no memory", path);
+        else if (is_taken(w, i))
+            snprintf(w->names[i], size, "gradients/%s#%d", w->paths[i], i);
         else
             snprintf(w->names[i], size, "gradients/%s", w->paths[i]);
         w->items[i + 1] = (moru_h5_item){w->names[i], w->gradients[i]};

@@ -60,7 +60,8 @@ const moru_metric *moru_logged_metric(const moru_training *training, int k)
 const char *moru_output_name(const moru_model *model, int k)
 {
     for (int i = 0; i < model->n_applications; i++)
-        if (model->applications[i].output == model->outputs[k])
-            return model->applications[i].layer->name;
+        for (int j = 0; j < model->applications[i].n_outputs; j++)
+            if (model->applications[i].outputs[j] == model->outputs[k])
+                return model->applications[i].layer->name;
     return moru_node_name(model->outputs[k]);
 }

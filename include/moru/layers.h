@@ -17,6 +17,17 @@ extern "C" {
 
 typedef struct moru_layer moru_layer;
 
+/** What a layer is applied to: n values, those given by place first, then those that go by a name, as in Keras's
+ *  lstm(x, initial_state=[h, c], mask=m): {x, h, c, m} with {NULL, "initial_state", "initial_state", "mask"}. Where elements of
+ *  a list are missing, "mask:2" is the third one. */
+typedef struct moru_inputs {
+    moru_node *const *values;
+    const char *const *names; /**< NULL for those given by place; names NULL: all are */
+    int n;
+    int training;             /**< 1: as in training always, -1: never; 0: as the model runs. Keras 2's argument of a call;
+                                   Keras 3 has it, but its fit() and predict() overrule it */
+} moru_inputs;
+
 /** Frees a layer that was not put into a model. */
 MORU_API void moru_layer_free(moru_layer *layer);
 MORU_API const char *moru_layer_name(const moru_layer *layer);
@@ -28,6 +39,10 @@ MORU_API bool moru_layer_trainable(const moru_layer *layer);
 MORU_API int moru_layer_weight_count(const moru_layer *layer);
 /** Weight k in Keras's order, owned by the layer; its tensor may be written between steps. */
 MORU_API moru_tensor *moru_layer_weight_at(moru_layer *layer, int k, const char **name);
+
+/** Layers inside a layer, as options. */
+enum { MORU_MAX_INNER_LAYERS = 32 };
+typedef struct moru_layers { int n; moru_layer *layers[MORU_MAX_INNER_LAYERS]; } moru_layers;
 
 /** Options every layer has. */
 #define MORU_LAYER_OPTIONS const char *name; bool trainable;
@@ -263,7 +278,7 @@ typedef struct moru_softmax_options { MORU_LAYER_OPTIONS int64_t axis; } moru_so
 MORU_API moru_layer *moru_softmax_new(const moru_softmax_options *options);
 
 /** int32 tokens [n, ...] to rows of the variable embeddings [input_dim, output_dim]: [n, ..., output_dim]. A token outside
- *  0..input_dim - 1 is MORU_ERR_RANGE when it is met. */
+ *  0..input_dim - 1 is MORU_ERR_RANGE when it is met. With mask_zero the layers after it pass over tokens that are 0. */
 typedef struct moru_embedding_options {
     MORU_LAYER_OPTIONS
     int64_t input_dim, output_dim;

@@ -27,6 +27,12 @@ MORU_API moru_node *moru_model_input_int(moru_model *model, const char *name, co
 /** Puts the layer into the model of x (which owns it from now on) and applies it. A layer may be applied again: it is shared. */
 MORU_API moru_node *moru_apply(moru_layer *layer, moru_node *x);
 MORU_API moru_node *moru_apply_n(moru_layer *layer, moru_node *const *xs, int n);
+/** With inputs by name, or several outputs: the first capacity of them go into outputs. Returns how many the layer has; 0
+ *  after a failure, which the model keeps. */
+MORU_API int moru_apply_inputs(moru_layer *layer, const moru_inputs *inputs, moru_node **outputs, int capacity);
+/** A complete model as a layer of another model; the layer owns it. Its weights keep their paths. A model that is
+ *  compiled loses its optimizer. */
+MORU_API moru_layer *moru_model_layer_of(moru_model *model);
 MORU_API moru_status moru_model_outputs(moru_model *model, moru_node *const *outputs, int n);
 
 MORU_API void moru_model_free(moru_model *model);
