@@ -46,6 +46,12 @@ moru_status moru_keras_functional_write(const moru_model *model, json_t *config)
 /* Marks a call whose argument "training" counts here. Keras 3 passes over this member of a call, and over the argument,
  * in whose place fit() and predict() put their own. */
 #define MORU_KERAS_FIXED_MODE "moru_fixed_mode"
+/* A number, a list of numbers, or {"class_name": "__numpy__", ...} among the arguments of a call. */
+bool moru_keras_is_constant(json_t *value);
+moru_node *moru_keras_constant_read(moru_graph *graph, json_t *value);
+json_t *moru_keras_constant_write(const moru_tensor *tensor);
+/* Whether an object is one of keras.ops. */
+bool moru_keras_is_operation(json_t *object);
 /* {"class_name": ..., ...} or NULL */
 const char *moru_keras_class_name(json_t *object);
 
@@ -59,7 +65,7 @@ typedef struct moru_keras_operation {
     moru_node *(*one_with)(moru_node *x, double value);
     moru_node *(*two)(moru_node *a, moru_node *b);
 } moru_keras_operation;
-const moru_keras_operation *moru_keras_operation_of_class(const char *module, const char *class_name);
+const moru_keras_operation *moru_keras_operation_of_class(const char *class_name);
 const moru_keras_operation *moru_keras_operation_of_op(const char *op);
 
 /* ---- model.weights.h5 ---- */

@@ -7,12 +7,12 @@
 
 enum { MAX_ENTRIES = 20000, MAX_ARGUMENTS = 64, MAX_OUTPUTS = 64 };
 
-/* What a call is applied to: output `output` of call `call` of an entry, or a number. */
+/* What a call is applied to: output `output` of call `call` of an entry, or a fixed value. */
 typedef struct argument {
     const char *name;       /* of one given by name; NULL: by place */
-    int entry;              /* -1: the number */
+    int entry;              /* -1: the value */
     int call, output;
-    double number;
+    json_t *value;
 } argument;
 
 typedef struct use {
@@ -130,8 +130,8 @@ static moru_status add_placed(const reader *r, const entry *e, int place, json_t
     p->given[place] = true;
     if (place >= p->n_placed)
         p->n_placed = place + 1;
-    if (json_is_number(value)) {
-        p->placed[place] = (argument){.entry = -1, .number = json_number_value(value)};
+    if (!history_of(value)) {
+        p->placed[place] = (argument){.entry = -1, .value = value};
         return MORU_OK;
     }
     return parse_history(r, e->name, history_of(value), &p->placed[place]);
@@ -199,7 +199,7 @@ static moru_status add_argument(reader *r, const entry *e, const char *name, jso
         p->training = json_is_true(value) ? 1 : -1;
         return MORU_OK;
     }
-    if (place >= 0 && (history_of(value) || (json_is_number(value) && !is_option(e, name))))
+    if (place >= 0 && (history_of(value) || (moru_keras_is_constant(value) && !is_option(e, name))))
         return add_placed(r, e, place, value, p);
     if (class_ && place_in(class_->named_inputs, name) >= 0 && holds_tensors(value))
         return add_named(r, e, name, value, p);
@@ -227,14 +227,15 @@ static const char *name_at(const entry *e, int place)
 /* The inputs of a layer that takes a list, or of an operation. */
 static moru_status add_listed(reader *r, const entry *e, json_t *value, int depth, parsed *p)
 {
-    if (!history_of(value) && json_is_array(value) && depth < 2) {
+    bool fixed = moru_keras_is_constant(value) && (depth > 0 || e->operation || json_is_object(value));
+    if (!fixed && !history_of(value) && json_is_array(value) && depth < 2) {
         for (size_t k = 0; k < json_array_size(value); k++)
             MORU_TRY(add_listed(r, e, json_array_get(value, k), depth + 1, p));
         return MORU_OK;
     }
     if (json_is_null(value))
         return MORU_OK;
-    if (history_of(value) || (e->operation && json_is_number(value)))
+    if (history_of(value) || fixed)
         return add_placed(r, e, p->n_placed, value, p);
     fault(r, e, "an argument that isn't a tensor", "");
     return MORU_OK;
@@ -362,14 +363,14 @@ static void read_parameter(reader *r, entry *e, json_t *config)
 
 static moru_status parse_entry(reader *r, entry *e, json_t *object)
 {
-    const char *module = json_string_value(json_object_get(object, "module"));
     const char *class_name = moru_keras_class_name(object);
     json_t *config = json_object_get(object, "config"), *calls = json_object_get(object, "inbound_nodes");
     char place[MORU_KERAS_PATH];
     moru_keras_path(r->path, e->name, place);
     if (!json_is_array(calls) || json_array_size(calls) > MAX_ENTRIES)
         return broken(r, e->name, "inbound_nodes is missing, or isn't an array");
-    e->operation = class_name ? moru_keras_operation_of_class(module, class_name) : NULL;
+    if (class_name && moru_keras_is_operation(object) && !moru_operation_class_find(class_name))
+        e->operation = moru_keras_operation_of_class(class_name);
     if (e->operation)
         read_parameter(r, e, config);
     else
@@ -504,8 +505,9 @@ static moru_status make_outputs(reader *r, json_t *config)
 static moru_node *operate(const entry *e, moru_node *const *inputs)
 {
     const moru_keras_operation *operation = e->operation;
-    return operation->two ? operation->two(inputs[0], inputs[1]) :
-           operation->one ? operation->one(inputs[0]) : operation->one_with(inputs[0], e->parameter);
+    moru_node *a = moru_as_real(inputs[0]);
+    return operation->two ? operation->two(a, moru_as_real(inputs[1])) :
+           operation->one ? operation->one(a) : operation->one_with(a, e->parameter);
 }
 
 static moru_status keep_results(reader *r, use *u, moru_node *const *outputs, int n)
@@ -529,7 +531,7 @@ static moru_status apply(reader *r, entry *e, use *u, bool *made)
         const argument *a = &u->arguments[k];
         if (a->entry >= 0 && call_of(r, a, false) < r->entries[a->entry].done && !result_of(r, a, false))
             return broken(r, e->name, "an input that no call gives");
-        inputs[k] = a->entry < 0 ? moru_scalar(r->model->graph, a->number) : result_of(r, a, false);
+        inputs[k] = a->entry < 0 ? moru_keras_constant_read(r->model->graph, a->value) : result_of(r, a, false);
         names[k] = a->name;
         *made = inputs[k] != NULL;
     }

@@ -86,15 +86,17 @@ static json_t *tensor_to_json(const writer *w, const moru_node *node)
                      node->dtype == MORU_REAL ? "float32" : "int32", "keras_history", o->name, o->call, o->output);
 }
 
-/* A constant scalar stands in the arguments as a number. */
-static json_t *argument_to_json(writer *w, const moru_node *node)
+static bool is_constant(const writer *w, const moru_node *node)
 {
-    const moru_call *call = node->call;
-    if (w->application[node->id] == 0 && call->tensor) {
-        if (strcmp(call->op->name, "constant") == 0 && node->shape.rank == 0 && node->dtype == MORU_REAL)
-            return json_real((double)*(const moru_real *)moru_tensor_const_data(call->tensor));
+    return w->application[node->id] == 0 && node->call->tensor && strcmp(node->call->op->name, "constant") == 0;
+}
+
+static json_t *argument_to_json(const writer *w, const moru_node *node)
+{
+    if (is_constant(w, node))
+        return moru_keras_constant_write(node->call->tensor);
+    if (w->application[node->id] == 0 && node->call->tensor)
         return json_null(); /* found and reported with its own call */
-    }
     return tensor_to_json(w, node);
 }
 
@@ -104,7 +106,7 @@ static json_t *arguments_of_layer(const writer *w, const moru_application *use)
     const moru_layer *layer = use->layer;
     json_t *args = json_array();
     for (int k = 0; k < use->n_inputs && !use->names[k]; k++)
-        json_array_append_new(args, tensor_to_json(w, use->inputs[k]));
+        json_array_append_new(args, argument_to_json(w, use->inputs[k]));
     bool one_list = layer->nested ? layer->nested->n_inputs > 1 :
                     !layer->class_->input_names && layer->class_->max_inputs != 1;
     return one_list ? json_pack("[o]", args) : args;
@@ -142,7 +144,7 @@ static json_t *named_arguments(const writer *w, const moru_application *use)
     json_decref(usual);
     for (int k = 0; k < use->n_inputs; k++)
         if (use->names[k])
-            add_named_input(named, use->names[k], tensor_to_json(w, use->inputs[k]));
+            add_named_input(named, use->names[k], argument_to_json(w, use->inputs[k]));
     if (use->training)
         json_object_set_new(named, "training", json_boolean(use->training > 0));
     return named;
@@ -175,11 +177,6 @@ static moru_status write_use(writer *w, const moru_application *use)
 {
     const moru_layer *layer = use->layer;
     json_t *entry = json_object_get(w->entries, layer->name);
-    for (int k = 0; k < use->n_inputs; k++)
-        if (!w->origins[use->inputs[k]->id].name) {
-            moru_listing_add(&w->faults, MORU_ERR_UNSUPPORTED, "the constant that \"%s\" is applied to", layer->name);
-            w->origins[use->inputs[k]->id].name = "";
-        }
     if (!entry)
         MORU_TRY(add_entry(w, layer->name, moru_keras_layer_write(layer), &entry));
     int call = (int)json_array_size(json_object_get(entry, "inbound_nodes"));
@@ -248,13 +245,12 @@ static moru_status write_operation(writer *w, const moru_node *node)
     return add_call(w, entry, args, json_object());
 }
 
-static moru_status write_constant(writer *w, const moru_node *node)
+/* Constants are written with what they are arguments of; other leaves can't be. */
+static void check_leaf(writer *w, const moru_node *node)
 {
-    const moru_call *call = node->call;
-    if (strcmp(call->op->name, "constant") != 0 || node->shape.rank != 0 || node->dtype != MORU_REAL)
-        moru_listing_add(&w->faults, MORU_ERR_UNSUPPORTED, "%s \"%s\", which isn't a number", call->op->name,
-                         call->name ? call->name : "");
-    return MORU_OK;
+    if (!is_constant(w, node))
+        moru_listing_add(&w->faults, MORU_ERR_UNSUPPORTED, "%s \"%s\"", node->call->op->name,
+                         node->call->name ? node->call->name : "");
 }
 
 /* ---- all of it ---- */
@@ -271,7 +267,7 @@ static moru_status write_entries(writer *w)
         if (w->application[id] > 0)
             MORU_TRY(write_use(w, &w->model->applications[w->application[id] - 1]));
         else if (node->call->tensor)
-            MORU_TRY(write_constant(w, node));
+            check_leaf(w, node);
         else
             MORU_TRY(write_operation(w, node));
     }

@@ -18,6 +18,12 @@ static bool is_keras(json_t *object)
            (!registered || !strchr(registered, '>') || strncmp(registered, "keras", 5) == 0);
 }
 
+bool moru_keras_is_operation(json_t *object)
+{
+    const char *module = json_string_value(json_object_get(object, "module"));
+    return module && (strncmp(module, "keras.src.ops", 13) == 0 || strncmp(module, "keras.ops", 9) == 0);
+}
+
 void moru_keras_path(const char *path, const char *name, char out[MORU_KERAS_PATH])
 {
     snprintf(out, MORU_KERAS_PATH, path[0] ? "%.120s/%.120s" : "%s%.120s", path, name);
@@ -200,7 +206,9 @@ moru_layer *moru_keras_layer_read(json_t *object, const char *path, moru_listing
         moru_listing_add(faults, MORU_ERR_FORMAT, "%s: has no class_name or no config", path);
         return NULL;
     }
-    const moru_layer_class *class_ = is_keras(object) ? moru_layer_class_find(class_name) : NULL;
+    const moru_layer_class *class_ = !is_keras(object) ? NULL :
+                                     moru_keras_is_operation(object) ? moru_operation_class_find(class_name) :
+                                     moru_layer_class_find(class_name);
     if (!class_ || class_ == &moru_sequential_class || class_ == &moru_functional_class) {
         bool nested = class_ || json_object_get(config, "layers");
         moru_listing_add(faults, MORU_ERR_UNSUPPORTED, "%s: %s %.60s", path, nested ? "nested model" : "layer",

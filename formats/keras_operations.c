@@ -16,6 +16,7 @@ static moru_node *log_softmax(moru_node *x, double axis)
 #define NUMPY "keras.src.ops.numpy"
 #define NN "keras.src.ops.nn"
 #define MATH "keras.src.ops.math"
+#define CORE "keras.src.ops.core"
 #define ONE(module, class_name, op) {class_name, module, #op, 1, NULL, 0, moru_##op, NULL, NULL}
 #define TWO(class_name, op) {class_name, NUMPY, #op, 2, NULL, 0, NULL, NULL, moru_##op}
 #define WITH(class_name, op, parameter, value, function) \
@@ -35,13 +36,17 @@ static const moru_keras_operation operations[] = {
     ONE(NN, "HardSigmoid", hard_sigmoid), ONE(NN, "HardSilu", hard_silu), ONE(NN, "Selu", selu),
     WITH("LeakyRelu", leaky_relu, "negative_slope", 0.2, moru_leaky_relu), WITH("Elu", elu, "alpha", 1, moru_elu),
     WITH("Softmax", softmax, "axis", -1, softmax), WITH("LogSoftmax", log_softmax, "axis", -1, log_softmax),
+    /* read as layers (layers/operations/), and written from ops as these */
+    TWO("Equal", equal), TWO("NotEqual", not_equal), TWO("Less", less), TWO("LessEqual", less_equal),
+    TWO("Greater", greater), TWO("GreaterEqual", greater_equal), TWO("LogicalAnd", logical_and),
+    TWO("LogicalOr", logical_or), TWO("Matmul", matmul), ONE(NUMPY, "LogicalNot", logical_not),
+    ONE(NUMPY, "Isnan", is_nan), ONE(NUMPY, "Copy", identity), ONE(NUMPY, "ZerosLike", zeros_like),
+    ONE(NUMPY, "OnesLike", ones_like), ONE(CORE, "StopGradient", stop_gradient),
 };
 enum { N_OPERATIONS = sizeof operations / sizeof *operations };
 
-const moru_keras_operation *moru_keras_operation_of_class(const char *module, const char *class_name)
+const moru_keras_operation *moru_keras_operation_of_class(const char *class_name)
 {
-    if (!module || strncmp(module, "keras.src.ops.", 14) != 0)
-        return NULL;
     for (int k = 0; k < N_OPERATIONS; k++)
         if (strcmp(operations[k].class_name, class_name) == 0)
             return &operations[k];

@@ -7,6 +7,7 @@ formats_sources = \
     formats/hdf5_read.c \
     formats/keras_archive.c \
     formats/keras_config.c \
+    formats/keras_constant.c \
     formats/keras_functional_read.c \
     formats/keras_functional_write.c \
     formats/keras_layer.c \

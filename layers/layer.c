@@ -23,12 +23,22 @@ const moru_layer_class *moru_layer_class_at(int k)
     return k >= 0 && (size_t)k < sizeof classes / sizeof *classes ? classes[k] : NULL;
 }
 
-const moru_layer_class *moru_layer_class_find(const char *class_name)
+static const moru_layer_class *find(const char *class_name, bool operation)
 {
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-        if (strcmp(classes[i]->class_name, class_name) == 0)
+        if (classes[i]->is_operation == operation && strcmp(classes[i]->class_name, class_name) == 0)
             return classes[i];
     return NULL;
+}
+
+const moru_layer_class *moru_layer_class_find(const char *class_name)
+{
+    return find(class_name, false);
+}
+
+const moru_layer_class *moru_operation_class_find(const char *class_name)
+{
+    return find(class_name, true);
 }
 
 const moru_class *const *moru_family(const char *family, int *n)

@@ -159,6 +159,8 @@ moru_status moru_regularizer_factors(const char *spec, const char *where, double
 #undef MORU_LAYER_CLASS
 const moru_layer_class *moru_layer_class_at(int k);
 const moru_layer_class *moru_layer_class_find(const char *class_name);
+/* Among Keras's operations: "Concatenate" is a layer and an operation, too. */
+const moru_layer_class *moru_operation_class_find(const char *class_name);
 
 /* Fills the tensor from (seed, stream). Fan sizes follow Keras's rule. */
 moru_status moru_initialize(const char *spec, moru_tensor *tensor, uint64_t seed, uint64_t stream);

@@ -22,6 +22,13 @@ layers_sources = \
     layers/model.c \
     layers/multi_head_attention.c \
     layers/nested.c \
+    layers/operations/compare.c \
+    layers/operations/get_item.c \
+    layers/operations/join.c \
+    layers/operations/linear.c \
+    layers/operations/operation.c \
+    layers/operations/reduce.c \
+    layers/operations/shape.c \
     layers/order.c \
     layers/pooling2d.c \
     layers/regularizers.c \

@@ -30,6 +30,7 @@ unit_tests = \
     tests/test_losses \
     tests/test_models \
     tests/test_nested \
+    tests/test_operations \
     tests/test_optimizers \
     tests/test_ops_math \
     tests/test_ops_shapes \

@@ -459,7 +459,8 @@ START_TEST(test_every_class_can_be_found_and_written)
     int n = 0;
     for (; moru_layer_class_at(n); n++) {
         const moru_layer_class *c = moru_layer_class_at(n);
-        ck_assert_ptr_eq(moru_layer_class_find(c->class_name), c);
+        ck_assert_ptr_eq(c->is_operation ? moru_operation_class_find(c->class_name)
+                                         : moru_layer_class_find(c->class_name), c);
         ck_assert(c->min_inputs >= 0 && c->build && c->call);
         json_t *json = moru_fields_write(c->fields, c->n_fields, c->defaults);
         moru_arena arena = {0};
