@@ -10,7 +10,7 @@ bench_peak_LDADD =
 bench_winograd_accuracy_SOURCES = bench/winograd_accuracy.c
 bench_winograd_accuracy_LDADD = libmoru.la
 CLEANFILES += $(EXTRA_PROGRAMS) bench.csv bench-ops.csv
-EXTRA_DIST += bench/bench.py bench/workloads.py bench/ops.py bench/report.py bench/setup.sh bench/peers/peer.py bench/peers/torch_peer.py \
+EXTRA_DIST += bench/continue_in_keras.py bench/bench.py bench/workloads.py bench/ops.py bench/report.py bench/setup.sh bench/peers/peer.py bench/peers/torch_peer.py \
     bench/peers/torch_ops.py bench/peers/jax_peer.py bench/peers/tf_peer.py
 
 # make bench BENCH='--only lenet,cnn --mode infer --markdown'
