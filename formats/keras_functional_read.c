@@ -179,10 +179,14 @@ static bool is_option(const entry *e, const char *name)
     return false;
 }
 
-/* null, or a list of nothing else: the masks of inputs that have none. */
+/* null, or a list or dictionary of nothing else: the masks of inputs that have none. */
 static bool says_nothing(json_t *value)
 {
-    bool nothing = json_is_array(value) || json_is_null(value);
+    bool nothing = json_is_array(value) || json_is_null(value) || json_is_object(value);
+    const char *key;
+    json_t *item;
+    json_object_foreach(value, key, item)
+        nothing = nothing && json_is_null(item);
     for (size_t k = 0; k < json_array_size(value) && nothing; k++)
         nothing = json_is_null(json_array_get(value, k));
     return nothing;
@@ -224,10 +228,35 @@ static const char *name_at(const entry *e, int place)
     return NULL;
 }
 
+/* The keys of a dictionary in the order in which Keras goes through it. */
+static const char **sorted_keys(moru_arena *arena, json_t *object)
+{
+    const char **keys = moru_arena_alloc(arena, (json_object_size(object) + 1) * sizeof *keys), *key;
+    json_t *value;
+    int n = 0;
+    json_object_foreach(object, key, value) {
+        int place = n++;
+        if (!keys)
+            return NULL;
+        for (; place > 0 && strcmp(keys[place - 1], key) > 0; place--)
+            keys[place] = keys[place - 1];
+        if (!(keys[place] = moru_arena_strdup(arena, key)))
+            return NULL;
+    }
+    return keys;
+}
+
 /* The inputs of a layer that takes a list, or of an operation. */
 static moru_status add_listed(reader *r, const entry *e, json_t *value, int depth, parsed *p)
 {
     bool fixed = moru_keras_is_constant(value) && (depth > 0 || e->operation || json_is_object(value));
+    bool dictionary = json_is_object(value) && !json_object_get(value, "class_name");
+    if (dictionary && depth < 2) {
+        const char **keys = sorted_keys(&r->arena, value);
+        for (size_t k = 0; k < json_object_size(value); k++)
+            MORU_TRY(keys ? add_listed(r, e, json_object_get(value, keys[k]), depth + 1, p) : no_memory(r));
+        return MORU_OK;
+    }
     if (!fixed && !history_of(value) && json_is_array(value) && depth < 2) {
         for (size_t k = 0; k < json_array_size(value); k++)
             MORU_TRY(add_listed(r, e, json_array_get(value, k), depth + 1, p));
@@ -426,20 +455,20 @@ static moru_status parse_entries(reader *r, json_t *config)
 
 /* ---- ends ---- */
 
-/* One triple or a list of them: into ends, a new array of *n. */
-static moru_status parse_ends(reader *r, json_t *config, const char *key, argument **ends, int *n)
+/* One triple, or a list or dictionary of them: into ends, a new array of *n. */
+static moru_status parse_ends(reader *r, json_t *config, const char *key, argument **ends, int *n, const char ***keys)
 {
     json_t *list = json_object_get(config, key);
     bool single = json_is_string(json_array_get(list, 0));
-    size_t count = single ? 1 : json_array_size(list);
-    if (!json_is_array(list) || count == 0 || count > MAX_ENTRIES)
-        return moru_fail(json_is_object(list) ? MORU_ERR_UNSUPPORTED : MORU_ERR_FORMAT,
-                         "%s: %s must be an array of [layer, call, output]", r->where, key);
+    size_t count = single ? 1 : json_is_object(list) ? json_object_size(list) : json_array_size(list);
+    if (count == 0 || count > MAX_ENTRIES)
+        return moru_fail(MORU_ERR_FORMAT, "%s: %s must be an array of [layer, call, output]", r->where, key);
     *ends = moru_arena_alloc(&r->arena, count * sizeof **ends);
-    if (!*ends)
+    if (!*ends || (json_is_object(list) && !(*keys = sorted_keys(&r->model->arena, list))))
         return no_memory(r);
     for (size_t k = 0; k < count; k++)
-        MORU_TRY(parse_history(r, key, single ? list : json_array_get(list, k), &(*ends)[k]));
+        MORU_TRY(parse_history(r, key, single ? list : *keys ? json_object_get(list, (*keys)[k])
+                                                             : json_array_get(list, k), &(*ends)[k]));
     *n = (int)count;
     return MORU_OK;
 }
@@ -459,7 +488,7 @@ static moru_status make_inputs(reader *r, json_t *config)
 {
     argument *ends;
     int n;
-    MORU_TRY(parse_ends(r, config, "input_layers", &ends, &n));
+    MORU_TRY(parse_ends(r, config, "input_layers", &ends, &n, &r->model->input_keys));
     for (int k = 0; k < n; k++) {
         entry *e = &r->entries[ends[k].entry];
         if (!e->layer || e->layer->class_ != &moru_input_class)
@@ -489,7 +518,7 @@ static moru_status make_outputs(reader *r, json_t *config)
 {
     argument *ends;
     int n;
-    MORU_TRY(parse_ends(r, config, "output_layers", &ends, &n));
+    MORU_TRY(parse_ends(r, config, "output_layers", &ends, &n, &r->model->output_keys));
     moru_node **outputs = moru_arena_alloc(&r->arena, (size_t)n * sizeof *outputs);
     if (!outputs)
         return no_memory(r);

@@ -100,6 +100,16 @@ static json_t *argument_to_json(const writer *w, const moru_node *node)
     return tensor_to_json(w, node);
 }
 
+/* Items of a list, which it takes over, as a dictionary. */
+static json_t *with_keys(json_t *list, const char *const *keys)
+{
+    json_t *object = json_object();
+    for (size_t k = 0; k < json_array_size(list); k++)
+        json_object_set(object, keys[k], json_array_get(list, k));
+    json_decref(list);
+    return object;
+}
+
 /* Inputs by place, as Keras's function takes them: one by one, or as a list. */
 static json_t *arguments_of_layer(const writer *w, const moru_application *use)
 {
@@ -107,8 +117,10 @@ static json_t *arguments_of_layer(const writer *w, const moru_application *use)
     json_t *args = json_array();
     for (int k = 0; k < use->n_inputs && !use->names[k]; k++)
         json_array_append_new(args, argument_to_json(w, use->inputs[k]));
-    bool one_list = layer->nested ? layer->nested->n_inputs > 1 :
+    bool one_list = layer->nested ? layer->nested->n_inputs > 1 || layer->nested->input_keys :
                     !layer->class_->input_names && layer->class_->max_inputs != 1;
+    if (layer->nested && layer->nested->input_keys)
+        args = with_keys(args, layer->nested->input_keys);
     return one_list ? json_pack("[o]", args) : args;
 }
 
@@ -274,14 +286,16 @@ static moru_status write_entries(writer *w)
     return moru_listing_fail(&w->faults, w->model->name, "a Keras configuration can't hold these operations");
 }
 
-/* One triple, or a list of several. */
-static json_t *ends_to_json(const writer *w, moru_node *const *nodes, int n)
+/* One triple, or a list or dictionary of several. */
+static json_t *ends_to_json(const writer *w, moru_node *const *nodes, int n, const char *const *keys)
 {
     json_t *list = json_array();
     for (int k = 0; k < n; k++) {
         const origin *o = &w->origins[nodes[k]->id];
         json_array_append_new(list, json_pack("[s,i,i]", o->name, o->call + o->functional, o->output));
     }
+    if (keys)
+        return with_keys(list, keys);
     json_t *first = n == 1 ? json_incref(json_array_get(list, 0)) : NULL;
     if (!first)
         return list;
@@ -305,8 +319,8 @@ static moru_status write_all(writer *w, json_t *config)
             return moru_fail(MORU_ERR_UNSUPPORTED, "%s: a Keras configuration can't hold a constant as output %d",
                              m->name, k);
     if (json_object_set(config, "layers", w->layers) != 0 ||
-        json_object_set_new(config, "input_layers", ends_to_json(w, m->inputs, m->n_inputs)) != 0 ||
-        json_object_set_new(config, "output_layers", ends_to_json(w, m->outputs, m->n_outputs)) != 0)
+        json_object_set_new(config, "input_layers", ends_to_json(w, m->inputs, m->n_inputs, m->input_keys)) != 0 ||
+        json_object_set_new(config, "output_layers", ends_to_json(w, m->outputs, m->n_outputs, m->output_keys)) != 0)
         return no_memory(w);
     return MORU_OK;
 }

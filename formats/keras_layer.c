@@ -29,6 +29,33 @@ void moru_keras_path(const char *path, const char *name, char out[MORU_KERAS_PAT
     snprintf(out, MORU_KERAS_PATH, path[0] ? "%.120s/%.120s" : "%s%.120s", path, name);
 }
 
+/* Name of a dtype or DTypePolicy; NULL: none is given. */
+static const char *policy_of(json_t *config)
+{
+    json_t *dtype = json_object_get(config, "dtype");
+    return json_string_value(json_is_object(dtype) ? json_object_get(json_object_get(dtype, "config"), "name") : dtype);
+}
+
+/* What Keras computes in fewer bits is computed in float here, and its variables are kept so; the policy stays in the
+ * configuration. Quantized layers are something else. */
+static bool is_float_policy(const char *policy)
+{
+    static const char *const known[] = {"float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"};
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+        if (strcmp(policy, known[k]) == 0)
+            return true;
+    return false;
+}
+
+/* Cast's option of this name isn't the layer's own type. */
+static bool takes_dtype(const moru_layer_class *class_)
+{
+    for (int k = 0; k < class_->n_fields; k++)
+        if (strcmp(class_->fields[k].name, "dtype") == 0)
+            return true;
+    return false;
+}
+
 /* Keras 2 lets any first layer give the model's input shape; the model's reader looks at it. */
 static json_t *without_input_shape(json_t *config, const moru_layer_class *class_)
 {
@@ -37,6 +64,8 @@ static json_t *without_input_shape(json_t *config, const moru_layer_class *class
         json_object_del(copy, "batch_input_shape");
         json_object_del(copy, "batch_shape");
         json_object_del(copy, "input_dtype");
+        if (policy_of(config) && is_float_policy(policy_of(config)) && !takes_dtype(class_))
+            json_object_del(copy, "dtype");
     }
     return copy;
 }
@@ -171,6 +200,9 @@ static moru_layer *make(const moru_layer_class *class_, json_t *config, const ch
             moru_layer_free_one(layer);
         layer = NULL;
     }
+    const char *policy = policy_of(config);
+    if (layer && policy && strcmp(policy, "float32") != 0 && !takes_dtype(class_))
+        layer->dtype = moru_arena_strdup(&layer->arena, policy);
 done:
     json_decref(unknown);
     json_decref(own);
@@ -233,7 +265,9 @@ json_t *moru_keras_layer_write(const moru_layer *layer)
         return NULL;
     }
     json_t *head = json_pack("{s:s?,s:b}", "name", layer->name, "trainable", layer->trainable ? 1 : 0);
-    if (!head || (class_ != &moru_input_class && !class_->is_operation && json_object_set_new(head, "dtype", json_string("float32")) != 0) ||
+    bool own_type = class_ != &moru_input_class && !class_->is_operation && !takes_dtype(class_);
+    if (!head || (own_type &&
+         json_object_set_new(head, "dtype", json_string(layer->dtype ? layer->dtype : "float32")) != 0) ||
         json_object_update(head, config) != 0) {
         json_decref(head);
         json_decref(config);

@@ -79,6 +79,7 @@ struct moru_layer {
     moru_arena arena;
     char *name;                /* NULL until the model gives one */
     bool trainable;
+    const char *dtype;         /* Keras's policy, for files; NULL: float32. All is computed in float32 */
     void *options;
     moru_weight *weights;
     int n_weights, cap_weights;    /* its own, and those of the layers inside: moru_layer_borrow_weights() */

@@ -33,6 +33,7 @@ struct moru_model {
     int n_applications, cap_applications;
     moru_node **inputs, **outputs;
     int n_inputs, n_outputs, cap_inputs;
+    const char **input_keys, **output_keys; /* of a Keras model that takes or gives a dictionary, sorted; else NULL */
     uint64_t seed;
     uint32_t without;          /* MORU_PASS_* that its programs leave out */
     moru_trace trace;          /* of the inference graph: unused updates */

@@ -409,7 +409,7 @@ START_TEST(test_bad_configurations)
         {SEQUENTIAL(INPUT ",{\"class_name\":\"Dense\",\"config\":{\"name\":\"d\",\"units\":9000000000000000}}"),
          MORU_ERR_MEMORY, "kernel"},
         {SEQUENTIAL(INPUT ",{\"class_name\":\"Dense\",\"config\":{\"name\":\"d\",\"units\":2,\"lora_rank\":4,"
-                          "\"dtype\":\"float16\",\"activation\":\"squish\"}},"
+                          "\"dtype\":\"int8_from_float32\",\"activation\":\"squish\"}},"
                           "{\"class_name\":\"Wobble\",\"config\":{\"name\":\"w\"}},"
                           "{\"class_name\":\"Dense\",\"module\":\"mine\",\"config\":{\"name\":\"x\",\"units\":2}},"
                           "{\"class_name\":\"Sequential\",\"config\":{\"name\":\"inner\",\"layers\":[" INPUT
@@ -423,7 +423,7 @@ START_TEST(test_bad_configurations)
         {FUNCTIONAL(INPUT "," DENSE("a", TENSOR("in")), "[]", "[\"a\",0,0]"), MORU_ERR_FORMAT, "input_layers must be"},
         {OF_IN(DENSE("a", TENSOR("in")), "[\"a\",5,0]"), MORU_ERR_FORMAT, "never called"},
         {OF_IN(DENSE("a", TENSOR("in")), "[\"a\",-1,0]"), MORU_ERR_FORMAT, "no call gives"},
-        {OF_IN(DENSE("a", TENSOR("in")), "{\"a\":1}"), MORU_ERR_UNSUPPORTED, "output_layers"},
+        {OF_IN(DENSE("a", TENSOR("in")), "{\"a\":1}"), MORU_ERR_FORMAT, "output_layers"},
         {OF_IN(DENSE("a", TENSOR("in") ",{\"x\":1}"), OUT_A), MORU_ERR_UNSUPPORTED,
          "a: an argument more than it takes"},
         {OF_IN(DENSE("a", TENSOR("in") "," TENSOR("in")), OUT_A), MORU_ERR_UNSUPPORTED,

@@ -59,6 +59,8 @@ const moru_metric *moru_logged_metric(const moru_training *training, int k)
 
 const char *moru_output_name(const moru_model *model, int k)
 {
+    if (model->output_keys)
+        return model->output_keys[k];
     for (int i = 0; i < model->n_applications; i++)
         for (int j = 0; j < model->applications[i].n_outputs; j++)
             if (model->applications[i].outputs[j] == model->outputs[k])

@@ -29,7 +29,14 @@ def randomise(model, rng):
 
 
 def as_list(x):
+    """Dictionaries in the order of their keys, as Keras goes through them."""
+    if isinstance(x, dict):
+        return [x[k] for k in sorted(x)]
     return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+def as_input(xs):
+    return xs if isinstance(xs, dict) or len(xs) > 1 else xs[0]
 
 
 def numbered(name, values):
@@ -38,21 +45,21 @@ def numbered(name, values):
 
 def gradients(model, xs, targets, loss, training):
     with tf.GradientTape() as tape:
-        ys = as_list(model(xs if len(xs) > 1 else xs[0], training=training))
+        ys = as_list(model(as_input(xs), training=training))
         value = tf.add_n([loss(t, y) for t, y in zip(targets, ys)])
     return value, tape.gradient(value, [w.value for w in model.trainable_weights])
 
 
 def write(out, model, xs, target, loss, weights=True):
-    """xs: list of inputs; target: an array, or a list of one an output. Random layers must have rates of 0."""
+    """xs: list or dictionary of inputs; target: an array, or a list of one an output. Random layers must have rates of 0."""
     base = os.path.join(out, model.name)
     state = [v.numpy() for v in model.variables]
     targets = as_list(target)
     with h5py.File(base + ".io.h5", "w") as f:
         f.attrs["loss"] = json.dumps({"class_name": type(loss).__name__, "config": loss.get_config()})
-        for name, x in numbered("x", xs):
+        for name, x in numbered("x", as_list(xs)):
             f[name] = x
-        for name, y in numbered("y", as_list(model.predict(xs if len(xs) > 1 else xs[0], verbose=0))):
+        for name, y in numbered("y", as_list(model.predict(as_input(xs), verbose=0))):
             f[name] = y
         for name, t in numbered("target", targets):
             f[name] = t
