@@ -68,6 +68,11 @@ typedef struct moru_keras_operation {
 const moru_keras_operation *moru_keras_operation_of_class(const char *class_name);
 const moru_keras_operation *moru_keras_operation_of_op(const char *op);
 
+/* Keras 2's TFOpLambda and SlicingOpLambda. */
+bool moru_keras2_is_operation(json_t *object);
+/* One as an entry of Keras 3's: new reference; NULL where there is no such operation. */
+json_t *moru_keras2_operation(json_t *object);
+
 /* ---- model.weights.h5 ---- */
 
 moru_status moru_keras_weights_write(moru_model *model, const char *where, void **data, int64_t *size);

@@ -40,6 +40,7 @@ typedef struct reader {
     entry *entries;
     int n;
     json_t *numbers;        /* name -> place in entries */
+    json_t *converted;      /* entries put in Keras 3's way */
     moru_model *model;
     bool keras2;            /* calls are lists */
     moru_listing *faults;
@@ -448,8 +449,13 @@ static moru_status parse_entries(reader *r, json_t *config)
     }
     r->n = (int)n;
     r->keras2 = is_keras2(layers);
-    for (size_t k = 0; k < n; k++)
-        MORU_TRY(parse_entry(r, &r->entries[k], json_array_get(layers, k)));
+    for (size_t k = 0; k < n; k++) {
+        json_t *object = json_array_get(layers, k);
+        json_t *converted = moru_keras2_is_operation(object) ? moru_keras2_operation(object) : NULL;
+        if (converted && json_array_append_new(r->converted, converted) != 0)
+            return no_memory(r);
+        MORU_TRY(parse_entry(r, &r->entries[k], converted ? converted : object));
+    }
     return MORU_OK;
 }
 
@@ -618,12 +624,13 @@ static moru_status read_all(reader *r, json_t *config)
 moru_status moru_keras_functional_read(moru_model **model, json_t *config, const char *path, moru_listing *faults,
                                        const char *where)
 {
-    reader r = {.where = where, .path = path, .faults = faults, .numbers = json_object()};
+    reader r = {.where = where, .path = path, .faults = faults, .numbers = json_object(), .converted = json_array()};
     moru_status status = read_all(&r, config);
     for (int k = 0; k < r.n; k++)
         if (r.entries[k].layer && !r.entries[k].applied)
             moru_layer_free_one(r.entries[k].layer);
     json_decref(r.numbers);
+    json_decref(r.converted);
     moru_arena_free(&r.arena);
     if (status != MORU_OK) {
         moru_model_free(r.model);

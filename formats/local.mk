@@ -6,6 +6,7 @@ formats_sources = \
     formats/hdf5_check.c \
     formats/hdf5_read.c \
     formats/keras_archive.c \
+    formats/keras2_operation.c \
     formats/keras_config.c \
     formats/keras_constant.c \
     formats/keras_functional_read.c \

@@ -12,7 +12,7 @@ extern "C" {
 
 typedef struct moru_dataset moru_dataset;
 
-#define MORU_MAX_FEATURES 8
+#define MORU_MAX_FEATURES 64
 /** What a data set holds. Strings belong to the data set. */
 typedef struct moru_dataset_info {
     const char *name;               /**< "fashion-mnist:train" */

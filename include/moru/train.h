@@ -53,7 +53,7 @@ MORU_API moru_status moru_schedule_value(const char *spec, int64_t iteration, do
 /** @} */
 
 #define MORU_MAX_METRICS 8
-#define MORU_MAX_OUTPUTS 16
+#define MORU_MAX_OUTPUTS 64
 typedef struct moru_compile_options {
     moru_optimizer *optimizer;              /**< taken over; NULL: rmsprop, as in Keras */
     const char *loss;                       /**< spec, for every output */
