@@ -42,6 +42,7 @@
     K(copy_strided) K(dropout) K(random_uniform) K(random_normal) K(gather_rows) K(scatter_rows) \
     K(lstm_workspace) K(lstm) K(lstm_grad_workspace) K(lstm_grad) \
     K(gru_workspace) K(gru) K(gru_grad_workspace) K(gru_grad) \
+    K(resample) K(resample_grad) \
     K(sgd) K(adam) K(rmsprop) K(adagrad) K(all_finite)
 
 /* Prototypes: MORU_KERNEL(gemm) ..., MORU_KERNEL(unary_exp) ..., MORU_KERNEL(binary_add) ... */

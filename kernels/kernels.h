@@ -118,6 +118,13 @@ typedef struct moru_gru_grad_args {
 
 typedef enum moru_reduce_kind { MORU_REDUCE_SUM, MORU_REDUCE_MEAN, MORU_REDUCE_MAX, MORU_REDUCE_MIN, MORU_REDUCE_PROD } moru_reduce_kind;
 
+/* Sums along an axis: number i is that of weights[i width + k] x[first[i] + k], k < count[i] <= width. */
+typedef struct moru_taps {
+    int64_t n, width;
+    const int64_t *first, *count;
+    const moru_real *weights;
+} moru_taps;
+
 typedef struct moru_adam { double lr, beta_1, beta_2, epsilon, weight_decay, step; } moru_adam_args;
 
 typedef struct moru_kernels {
@@ -214,6 +221,12 @@ typedef struct moru_kernels {
     /* Strided copy: y is dense of shape dims[rank]; x is read at sum(i_k stride_k) (strides in elements, 0 and negative
      * allowed; x points at index 0). Elements of `bytes` = 4 or 8 bytes. */
     void (*copy_strided)(int rank, const int64_t *dims, const int64_t *strides, size_t bytes, const void *x, void *y, int threads);
+
+    /* y[outer,t->n,inner] = the sums t of x[outer,size,inner] along its middle, and dx from dy */
+    void (*resample)(const moru_taps *t, const moru_real *x, int64_t outer, int64_t size, int64_t inner, moru_real *y,
+                     int threads);
+    void (*resample_grad)(const moru_taps *t, const moru_real *dy, int64_t outer, int64_t size, int64_t inner,
+                          moru_real *dx, int threads);
 
     /* y[i] = x[i] keep_i/(1 - rate), keep_i = bits(key, i) >= rate 2^32. */
     void (*dropout)(const moru_real *x, int64_t n, double rate, uint64_t seed, uint64_t stream, uint64_t step, moru_real *y, int threads);

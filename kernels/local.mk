@@ -34,6 +34,7 @@ kernel_sources = \
 	kernels/copy.c \
 	kernels/random.c \
 	kernels/gather.c \
+	kernels/resample.c \
 	kernels/rnn.h \
 	kernels/rnn.c \
 	kernels/lstm.c \

@@ -15,6 +15,7 @@ ops_sources = \
 	ops/pool.h \
 	ops/random_stream.h \
 	ops/reduce.h \
+	ops/resample.h \
 	ops/rnn.h \
 	ops/shape_rules.h \
 	ops/window.h \
@@ -57,6 +58,8 @@ ops_sources = \
 	ops/prod_grad.c \
 	ops/random_fill.c \
 	ops/reduce.c \
+	ops/resample.c \
+	ops/resample_taps.c \
 	ops/reshape.c \
 	ops/rmsprop.c \
 	ops/rnn.c \

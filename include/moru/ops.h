@@ -133,6 +133,16 @@ MORU_API moru_node *moru_broadcast_like(moru_node *x, moru_node *like);
 MORU_API moru_node *moru_slice(moru_node *x, int axis, int64_t start, int64_t stop, int64_t step);
 /** Pads axis k by before[k] and after[k] (>= 0) with value; arrays of x's rank. */
 MORU_API moru_node *moru_pad(moru_node *x, const int64_t *before, const int64_t *after, double value);
+typedef enum moru_pad_mode {
+    MORU_PAD_REFLECT,   /**< c b | a b c | b a: the last one isn't repeated; at most size - 1 */
+    MORU_PAD_SYMMETRIC, /**< b a | a b c | c b: at most size */
+    MORU_PAD_EDGE,      /**< a a | a b c | c c ("replicate") */
+    MORU_PAD_WRAP       /**< b c | a b c | a b ("circular"): at most size */
+} moru_pad_mode;
+/** Pads axis k of a real x by before[k] and after[k] (>= 0) with its own values. */
+MORU_API moru_node *moru_pad_with(moru_node *x, const int64_t *before, const int64_t *after, moru_pad_mode mode);
+/** Each element along axis `times` (>= 1) times in a row. */
+MORU_API moru_node *moru_repeat(moru_node *x, int64_t times, int axis);
 MORU_API moru_node *moru_concat(moru_node *const *xs, int n, int axis);
 MORU_API moru_node *moru_stack(moru_node *const *xs, int n, int axis);
 /** Slices of x along axis chosen by int32 indices of any shape, which replaces the axis. A bad index is MORU_ERR_RANGE. */
@@ -186,6 +196,26 @@ typedef struct moru_pool2d_attrs {
 /** Padding counts as -inf; equal maxima: the first one gets the gradient. */
 MORU_API moru_node *moru_max_pool2d(moru_node *x, const moru_pool2d_attrs *attrs);
 MORU_API moru_node *moru_avg_pool2d(moru_node *x, const moru_pool2d_attrs *attrs);
+/** @} */
+
+/** @name Resizing and pooling to a given size
+ * Of images [n,h,w,c]. Pixels are areas: the middle of output pixel i lies at (i + 1/2) size_in/size_out, and weights of
+ * pixels beyond the border go to those within ("half-pixel", align_corners = False), as tf.image.resize() has it. @{ */
+typedef enum moru_interpolation {
+    MORU_NEAREST,  /**< the pixel that holds the place */
+    MORU_BILINEAR, /**< triangle of radius 1 */
+    MORU_BICUBIC,  /**< Keys' cubic of radius 2, a = -1/2 */
+    MORU_LANCZOS3, MORU_LANCZOS5
+} moru_interpolation;
+/** x resized to [n,height,width,c]. antialias: where the image shrinks, the filter is as wide as an output pixel; doesn't
+ *  count for ::MORU_NEAREST. An empty image can't be resized: ::MORU_ERR_SHAPE. */
+MORU_API moru_node *moru_resize2d(moru_node *x, int64_t height, int64_t width, moru_interpolation interpolation,
+                                  bool antialias);
+/** Resized to whole multiples (>= 1) of its height and width, which may be symbolic. */
+MORU_API moru_node *moru_upsample2d(moru_node *x, int64_t rows, int64_t columns, moru_interpolation interpolation);
+/** The mean of window i of `height`, rows floor(i h/height) up to ceil((i + 1) h/height), and columns alike: windows of
+ *  uneven sizes that overlap where they must. */
+MORU_API moru_node *moru_adaptive_avg_pool2d(moru_node *x, int64_t height, int64_t width);
 /** @} */
 
 /** @name Normalization, regularization @{ */

@@ -1,0 +1,228 @@
+/* Ops along an axis: values worked out by hand, what they refuse, and the same bits for any number of threads. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <moru.h>
+
+static moru_graph *g;
+
+static void setup(void)
+{
+    g = moru_graph_new();
+}
+
+static void teardown(void)
+{
+    moru_graph_free(g);
+}
+
+#define REALS(shape, ...) moru_constant(g, MORU_REAL, shape, (moru_real[]){__VA_ARGS__})
+#define INTS(shape, ...) moru_constant(g, MORU_INT32, shape, (int32_t[]){__VA_ARGS__})
+#define S(...) MORU_SHAPE(__VA_ARGS__)
+#define COUNT(type, ...) ((int64_t)(sizeof((type[]){__VA_ARGS__}) / sizeof(type)))
+
+static moru_node *real(moru_shape shape)
+{
+    return moru_placeholder(g, "x", MORU_REAL, shape);
+}
+
+/* A program that computes y; the caller frees it. */
+static moru_program *computed(moru_node *y, int threads)
+{
+    moru_program *program = NULL;
+    ck_assert_msg(moru_graph_status(g) == MORU_OK, "%s", moru_graph_error(g));
+    moru_program_options options = {.outputs = &y, .n_outputs = 1, .threads = threads, .without = MORU_PASS_FOLD};
+    ck_assert_msg(moru_program_new(&program, &options) == MORU_OK, "%s", moru_last_error());
+    ck_assert_msg(moru_program_run(program) == MORU_OK, "%s", moru_last_error());
+    return program;
+}
+
+static void expect(moru_node *y, moru_shape shape, const double *want, int64_t n, moru_dtype dtype, int line)
+{
+    char text[MORU_SHAPE_TEXT];
+    moru_program *program = computed(y, 2);
+    const moru_tensor *got = moru_program_output(program, 0);
+    ck_assert_msg(moru_shape_equal(moru_tensor_shape(got), &shape), "line %d: shape %s", line,
+                  moru_shape_print(moru_tensor_shape(got), text, sizeof text));
+    ck_assert_int_eq(moru_tensor_size(got), n);
+    ck_assert_int_eq(moru_tensor_dtype(got), dtype);
+    for (int64_t i = 0; i < n; i++) {
+        const void *data = moru_tensor_const_data(got);
+        double value = dtype == MORU_REAL ? (double)((const moru_real *)data)[i] : ((const int32_t *)data)[i];
+        bool same = value == want[i] || (isnan(value) && isnan(want[i])) ||
+                    fabs(value - want[i]) <= 2e-6 * (1 + fabs(want[i]));
+        ck_assert_msg(same, "line %d: element %d is %.8g, not %.8g", line, (int)i, value, want[i]);
+    }
+    moru_program_free(program);
+}
+#define EXPECT(y, shape, ...) \
+    expect(y, shape, (double[]){__VA_ARGS__}, COUNT(double, __VA_ARGS__), MORU_REAL, __LINE__)
+#define EXPECT_INTS(y, shape, ...) \
+    expect(y, shape, (double[]){__VA_ARGS__}, COUNT(double, __VA_ARGS__), MORU_INT32, __LINE__)
+#define EXPECT_EMPTY(y, shape) expect(y, shape, (double[1]){0}, 0, MORU_REAL, __LINE__)
+
+/* y has failed as told, and the graph can be used for the next one. */
+static void refused(moru_node *y, moru_status status, const char *words, int line)
+{
+    ck_assert_msg(moru_graph_status(g) == status, "line %d: status %s, \"%s\"", line,
+                  moru_status_name(moru_graph_status(g)), moru_graph_error(g));
+    for (const char *word = words; *word; word += strcspn(word, "|"), word += *word == '|') {
+        char part[96];
+        snprintf(part, sizeof part, "%.*s", (int)strcspn(word, "|"), word);
+        ck_assert_msg(strstr(moru_graph_error(g), part), "line %d: \"%s\" lacks \"%s\"", line, moru_graph_error(g),
+                      part);
+    }
+    ck_assert_ptr_eq(moru_identity(y), y); /* what is built on it is inert */
+    teardown();
+    setup();
+}
+#define REFUSED(y, status, words) refused((y), (status), (words), __LINE__)
+
+static moru_node *gradient(moru_node *y, moru_node *x)
+{
+    moru_node *grad = NULL;
+    ck_assert_msg(moru_gradients(y, &x, 1, &grad) == MORU_OK, "%s", moru_last_error());
+    return grad;
+}
+
+/* The same bits on one thread and on five. */
+static void same_bits(moru_node *y)
+{
+    moru_program *one = computed(y, 1), *five = computed(y, 5);
+    const moru_tensor *a = moru_program_output(one, 0), *b = moru_program_output(five, 0);
+    size_t bytes = (size_t)moru_tensor_size(a) * (moru_tensor_dtype(a) == MORU_REAL ? sizeof(moru_real) : 4);
+    ck_assert(memcmp(moru_tensor_const_data(a), moru_tensor_const_data(b), bytes) == 0);
+    moru_program_free(one);
+    moru_program_free(five);
+}
+
+static moru_node *noise(moru_shape shape)
+{
+    return moru_random_normal_op(g, shape, 0, 1);
+}
+
+/* ---- resampling ---- */
+
+START_TEST(resizing)
+{
+    moru_node *x = REALS(S(1, 1, 3, 1), 1, 2, 4), *square = REALS(S(1, 2, 2, 1), 1, 2, 3, 4);
+    EXPECT(moru_resize2d(x, 1, 6, MORU_NEAREST, false), S(1, 1, 6, 1), 1, 1, 2, 2, 4, 4);
+    EXPECT(moru_resize2d(x, 1, 2, MORU_NEAREST, false), S(1, 1, 2, 1), 1, 4);
+    EXPECT(moru_resize2d(x, 1, 6, MORU_BILINEAR, false), S(1, 1, 6, 1), 1, 1.25, 1.75, 2.5, 3.5, 4);
+    EXPECT(moru_resize2d(x, 1, 1, MORU_BILINEAR, false), S(1, 1, 1, 1), 2);
+    EXPECT(moru_resize2d(x, 1, 1, MORU_BILINEAR, true), S(1, 1, 1, 1), (1 * 2 + 2 * 3 + 4 * 2) / 7.0);
+    EXPECT(moru_resize2d(x, 2, 3, MORU_BICUBIC, false), S(1, 2, 3, 1), 1, 2, 4, 1, 2, 4);
+    EXPECT(moru_resize2d(square, 1, 1, MORU_BILINEAR, false), S(1, 1, 1, 1), 2.5);
+    EXPECT(moru_upsample2d(square, 1, 2, MORU_NEAREST), S(1, 2, 4, 1), 1, 1, 2, 2, 3, 3, 4, 4);
+    EXPECT(moru_upsample2d(square, 1, 1, MORU_NEAREST), S(1, 2, 2, 1), 1, 2, 3, 4);
+    EXPECT(moru_repeat(square, 2, 1), S(1, 4, 2, 1), 1, 2, 1, 2, 3, 4, 3, 4);
+    EXPECT_EMPTY(moru_resize2d(noise(S(0, 2, 2, 1)), 3, 3, MORU_BILINEAR, false), S(0, 3, 3, 1));
+    /* an infinity stays where its weight isn't 0 */
+    moru_node *open = REALS(S(1, 1, 3, 1), 1, INFINITY, 4);
+    EXPECT(moru_resize2d(open, 1, 3, MORU_LANCZOS3, true), S(1, 1, 3, 1), 1, INFINITY, 4);
+    EXPECT(moru_resize2d(moru_resize2d(open, 1, 9, MORU_BILINEAR, false), 1, 3, MORU_NEAREST, false), S(1, 1, 3, 1), 1,
+           INFINITY, 4);
+}
+END_TEST
+
+START_TEST(resizing_refused)
+{
+    REFUSED(moru_resize2d(real(S(2, 3, 4)), 1, 1, MORU_NEAREST, false), MORU_ERR_SHAPE, "resize2d|[2,3,4]|[n,h,w,c]");
+    REFUSED(moru_resize2d(real(S(1, 3, 4, 1)), 0, 1, MORU_NEAREST, false), MORU_ERR_ARGUMENT, "resample|size 0");
+    REFUSED(moru_resize2d(real(S(1, 3, 4, 1)), 1, -2, MORU_NEAREST, false), MORU_ERR_ARGUMENT, "size -2");
+    REFUSED(moru_resize2d(real(S(1, 3, 4, 1)), 1, 1, (moru_interpolation)5, false), MORU_ERR_ARGUMENT, "5");
+    REFUSED(moru_resize2d(real(S(1, 0, 4, 1)), 1, 1, MORU_NEAREST, false), MORU_ERR_SHAPE, "[1,0,4,1]|is empty");
+    REFUSED(moru_resize2d(INTS(S(1, 1, 1, 1), 1), 2, 2, MORU_NEAREST, false), MORU_ERR_SHAPE, "int32");
+    REFUSED(moru_upsample2d(real(S(1, 3, 4, 1)), 0, 2, MORU_NEAREST), MORU_ERR_ARGUMENT, "size 0");
+    REFUSED(moru_upsample2d(real(S(1, 3, 4, 1)), INT64_MAX, 2, MORU_NEAREST), MORU_ERR_MEMORY, "counted");
+    REFUSED(moru_upsample2d(real(S(3, 4, 1)), 2, 2, MORU_NEAREST), MORU_ERR_SHAPE, "upsample2d|[3,4,1]");
+    REFUSED(moru_adaptive_avg_pool2d(real(S(3, 4, 1)), 2, 2), MORU_ERR_SHAPE, "adaptive_avg_pool2d|[3,4,1]");
+    REFUSED(moru_repeat(real(S(3, 4)), 2, 2), MORU_ERR_SHAPE, "axis 2");
+    ck_assert_ptr_null(moru_resize2d(NULL, 1, 1, MORU_NEAREST, false));
+}
+END_TEST
+
+/* Open sizes get their number when the program is compiled. */
+START_TEST(open_sizes)
+{
+    moru_node *x = real(S(moru_symbol(g, "n"), moru_symbol(g, "h"), 2, 1));
+    moru_node *y = moru_resize2d(moru_upsample2d(x, 2, 1, MORU_NEAREST), 3, 2, MORU_NEAREST, false), *dx;
+    int64_t before[] = {0, 1, 0, 0}, after[] = {0, 0, 1, 0};
+    moru_node *outputs[] = {y, moru_pad_with(x, before, after, MORU_PAD_EDGE), NULL};
+    ck_assert_int_eq(moru_gradients(y, &x, 1, &dx), MORU_OK);
+    outputs[2] = dx;
+    moru_program *program = NULL;
+    moru_shape shape = S(1, 3, 2, 1);
+    moru_program_options options = {.inputs = &x, .input_shapes = &shape, .n_inputs = 1, .outputs = outputs,
+                                    .n_outputs = 3};
+    ck_assert_msg(moru_program_new(&program, &options) == MORU_OK, "%s", moru_last_error());
+    moru_real data[] = {1, 2, 3, 4, 5, 6};
+    ck_assert_int_eq(moru_program_bind(program, 0, data), MORU_OK);
+    ck_assert_int_eq(moru_program_run(program), MORU_OK);
+    ck_assert(memcmp(moru_tensor_const_data(moru_program_output(program, 0)), data, sizeof data) == 0);
+    moru_shape padded = S(1, 4, 3, 1);
+    ck_assert(moru_shape_equal(moru_tensor_shape(moru_program_output(program, 1)), &padded));
+    moru_program_free(program);
+}
+END_TEST
+
+START_TEST(adaptive_means)
+{
+    moru_node *x = REALS(S(1, 1, 5, 1), 1, 2, 3, 4, 5);
+    EXPECT(moru_adaptive_avg_pool2d(x, 1, 3), S(1, 1, 3, 1), 1.5, 3, 4.5);
+    EXPECT(moru_adaptive_avg_pool2d(x, 2, 1), S(1, 2, 1, 1), 3, 3);
+    EXPECT(moru_adaptive_avg_pool2d(x, 1, 5), S(1, 1, 5, 1), 1, 2, 3, 4, 5);
+    EXPECT(gradient(moru_adaptive_avg_pool2d(x, 1, 3), x), S(1, 1, 5, 1), 0.5, 0.5 + 1.0 / 3, 1.0 / 3, 0.5 + 1.0 / 3, 0.5);
+}
+END_TEST
+
+START_TEST(padding_modes)
+{
+    moru_node *x = REALS(S(3), 1, 2, 3);
+    EXPECT(moru_pad_with(x, (int64_t[]){2}, (int64_t[]){1}, MORU_PAD_REFLECT), S(6), 3, 2, 1, 2, 3, 2);
+    EXPECT(moru_pad_with(x, (int64_t[]){2}, (int64_t[]){3}, MORU_PAD_SYMMETRIC), S(8), 2, 1, 1, 2, 3, 3, 2, 1);
+    EXPECT(moru_pad_with(x, (int64_t[]){2}, (int64_t[]){1}, MORU_PAD_EDGE), S(6), 1, 1, 1, 2, 3, 3);
+    EXPECT(moru_pad_with(x, (int64_t[]){2}, (int64_t[]){1}, MORU_PAD_WRAP), S(6), 2, 3, 1, 2, 3, 1);
+    EXPECT(moru_pad_with(x, (int64_t[]){0}, (int64_t[]){0}, MORU_PAD_WRAP), S(3), 1, 2, 3);
+    EXPECT(gradient(moru_pad_with(x, (int64_t[]){2}, (int64_t[]){1}, MORU_PAD_REFLECT), x), S(3), 1, 3, 2);
+    REFUSED(moru_pad_with(real(S(3)), (int64_t[]){3}, (int64_t[]){0}, MORU_PAD_REFLECT), MORU_ERR_SHAPE, "[3]|reflect");
+    REFUSED(moru_pad_with(real(S(3)), (int64_t[]){0}, (int64_t[]){4}, MORU_PAD_SYMMETRIC), MORU_ERR_SHAPE, "symmetric");
+    REFUSED(moru_pad_with(real(S(0)), (int64_t[]){1}, (int64_t[]){0}, MORU_PAD_EDGE), MORU_ERR_SHAPE, "[0]|edge");
+    REFUSED(moru_pad_with(real(S(3)), (int64_t[]){-1}, (int64_t[]){0}, MORU_PAD_EDGE), MORU_ERR_ARGUMENT, "-1");
+    REFUSED(moru_pad_with(real(S(3)), (int64_t[]){1}, (int64_t[]){0}, (moru_pad_mode)4), MORU_ERR_ARGUMENT, "mode");
+    REFUSED(moru_pad_with(real(S(3)), NULL, (int64_t[]){0}, MORU_PAD_EDGE), MORU_ERR_ARGUMENT, "widths");
+}
+END_TEST
+
+START_TEST(any_number_of_threads)
+{
+    moru_node *x = noise(S(3, 41, 37, 5)), *wide = noise(S(1, 9, 700, 9));
+    moru_node *y = moru_resize2d(x, 97, 53, MORU_LANCZOS3, true), *z = moru_resize2d(wide, 17, 300, MORU_BICUBIC, true);
+    same_bits(y);
+    same_bits(gradient(moru_square(y), x));
+    same_bits(z);
+    same_bits(gradient(moru_square(z), wide));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ops along an axis");
+    TCase *tests = tcase_create("axis");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, resizing);
+    tcase_add_test(tests, resizing_refused);
+    tcase_add_test(tests, open_sizes);
+    tcase_add_test(tests, adaptive_means);
+    tcase_add_test(tests, padding_modes);
+    tcase_add_test(tests, any_number_of_threads);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
