@@ -21,7 +21,9 @@ ops_sources = \
 	ops/window.h \
 	ops/activation.c \
 	ops/activation_grad.c \
+	ops/along_axis.c \
 	ops/argmax.c \
+	ops/band.c \
 	ops/attention.c \
 	ops/attention_grad.c \
 	ops/batch_norm.c \
@@ -37,11 +39,13 @@ ops_sources = \
 	ops/conv2d.c \
 	ops/conv2d_grad.c \
 	ops/conv2d_transpose.c \
+	ops/cumulative.c \
 	ops/dropout.c \
 	ops/elementwise.c \
 	ops/epilogue.c \
 	ops/fused.c \
 	ops/gather.c \
+	ops/group_norm.c \
 	ops/layer_norm.c \
 	ops/layer_norm_grad.c \
 	ops/gru.c \
@@ -66,6 +70,7 @@ ops_sources = \
 	ops/shape_rules.c \
 	ops/slice.c \
 	ops/softmax.c \
+	ops/sort.c \
 	ops/stop_gradient.c \
 	ops/table.c \
 	ops/transpose.c \

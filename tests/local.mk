@@ -55,7 +55,7 @@ double_ldadd = libmoru_double.la $(CHECK_LIBS)
 tests_test_program_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 # Lets each allocation fail.
 tests_test_graph_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
-tests_test_torch_ops_SOURCES = tests/test_torch_ops.c tests/torch_case.h tests/torch_build.c
+tests_test_torch_ops_SOURCES = tests/test_torch_ops.c tests/torch_case.h tests/torch_build.c tests/torch_build_rnn.c
 tests_test_csv_SOURCES = tests/test_csv.c tests/dataset_test.h
 tests_test_datasets_SOURCES = tests/test_datasets.c tests/dataset_test.h
 tests_test_idx_SOURCES = tests/test_idx.c tests/dataset_test.h

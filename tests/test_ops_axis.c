@@ -7,6 +7,8 @@
 
 #include <moru.h>
 
+#include "core/graph.h"
+
 static moru_graph *g;
 
 static void setup(void)
@@ -197,6 +199,93 @@ START_TEST(padding_modes)
 }
 END_TEST
 
+/* ---- along an axis ---- */
+
+static moru_node *second(moru_node *y)
+{
+    return y->call->outputs[1];
+}
+
+START_TEST(elements_along_an_axis)
+{
+    moru_node *x = REALS(S(2, 3), 1, 2, 3, 4, 5, 6);
+    EXPECT(moru_take_along_axis(x, INTS(S(2, 2), 2, 0, 1, 1), 1), S(2, 2), 3, 1, 5, 5);
+    EXPECT(moru_take_along_axis(x, INTS(S(1, 2), 1, 0), 0), S(1, 2), 4, 2);
+    EXPECT(moru_scatter_add(x, INTS(S(1, 3), 1, 1, 0), REALS(S(1, 3), 10, 20, 30), 0), S(2, 3), 1, 2, 33, 14, 25, 6);
+    EXPECT(moru_scatter_add(x, INTS(S(2, 3), 0, 0, 0, 2, 2, 1), REALS(S(2, 3), 1, 1, 1, 1, 1, 1), 1), S(2, 3), 4, 2, 3, 4,
+           6, 8);
+    REFUSED(moru_take_along_axis(real(S(2, 3)), INTS(S(3), 0, 0, 0), 1), MORU_ERR_SHAPE, "[3]|[2,3]");
+    REFUSED(moru_take_along_axis(real(S(2, 3)), INTS(S(3, 1), 0, 0, 0), 1), MORU_ERR_SHAPE, "[3,1]");
+    REFUSED(moru_take_along_axis(real(S(2, 3)), real(S(2, 3)), 1), MORU_ERR_SHAPE, "int32");
+    REFUSED(moru_take_along_axis(real(S(2)), INTS(S(1), 0), 1), MORU_ERR_SHAPE, "axis 1");
+    REFUSED(moru_scatter_add(real(S(2, 3)), INTS(S(1, 1), 0), real(S(1, 2)), 1), MORU_ERR_SHAPE, "[1,2]|[1,1]");
+}
+END_TEST
+
+START_TEST(order_along_an_axis)
+{
+    moru_node *x = REALS(S(2, 4), 3, 1, 2, 1, 0, NAN, -1, 7);
+    EXPECT(moru_sort(x, 1, false), S(2, 4), 1, 1, 2, 3, -1, 0, 7, NAN);
+    EXPECT(moru_sort(x, 1, true), S(2, 4), 3, 2, 1, 1, 7, 0, -1, NAN);
+    EXPECT(moru_sort(REALS(S(3, 2), 3, 1, 2, 5, 1, 4), 0, false), S(3, 2), 1, 1, 2, 4, 3, 5);
+    EXPECT_INTS(second(moru_sort(x, 1, false)), S(2, 4), 1, 3, 2, 0, 2, 0, 3, 1);
+    EXPECT_INTS(moru_argsort(x, -1, true), S(2, 4), 0, 2, 1, 3, 3, 0, 2, 1);
+    moru_node *places, *largest = moru_top_k(x, 2, 1, &places);
+    EXPECT(largest, S(2, 2), 3, 2, 7, 0);
+    EXPECT_INTS(places, S(2, 2), 0, 2, 3, 0);
+    REFUSED(moru_sort(INTS(S(2), 1, 2), 0, false), MORU_ERR_SHAPE, "sort|int32");
+    REFUSED(moru_sort(real(S(2)), 1, false), MORU_ERR_SHAPE, "axis 1");
+    moru_node *wide = noise(S(7, 3001, 3));
+    same_bits(moru_sort(wide, 1, false));
+    same_bits(second(moru_sort(wide, 1, true)));
+}
+END_TEST
+
+START_TEST(sums_and_products_along_an_axis)
+{
+    moru_node *x = REALS(S(2, 3), 1, 2, 3, 4, 0, 6);
+    EXPECT(moru_cumsum(x, 1, false), S(2, 3), 1, 3, 6, 4, 4, 10);
+    EXPECT(moru_cumsum(x, 0, true), S(2, 3), 5, 2, 9, 4, 0, 6);
+    EXPECT(moru_cumprod(x, 1, false), S(2, 3), 1, 2, 6, 4, 0, 0);
+    EXPECT(moru_cumprod(x, -1, true), S(2, 3), 6, 6, 3, 0, 0, 6);
+    EXPECT(gradient(moru_cumprod(x, 1, false), x), S(2, 3), 1 + 2 + 6, 1 + 3, 2, 1, 4 + 4 * 6, 0);
+    REFUSED(moru_cumsum(real(S(2)), -2, false), MORU_ERR_SHAPE, "axis -2");
+    REFUSED(moru_cumprod(INTS(S(1), 1), 0, false), MORU_ERR_SHAPE, "int32");
+    moru_node *wide = noise(S(40, 50, 60));
+    same_bits(moru_cumsum(wide, 1, false));
+    same_bits(gradient(moru_cumprod(wide, 1, false), wide));
+}
+END_TEST
+
+START_TEST(parts_of_matrices)
+{
+    moru_node *x = REALS(S(2, 3), 1, 2, 3, 4, 5, 6);
+    EXPECT(moru_tril(x, 0), S(2, 3), 1, 0, 0, 4, 5, 0);
+    EXPECT(moru_triu(x, 1), S(2, 3), 0, 2, 3, 0, 0, 6);
+    EXPECT(moru_diagonal(x, 0), S(2), 1, 5);
+    EXPECT(moru_diagonal(x, 2), S(1), 3);
+    EXPECT(moru_diagonal(x, -1), S(1), 4);
+    EXPECT_EMPTY(moru_diagonal(x, 3), S(0));
+    EXPECT(moru_diag(REALS(S(2), 7, 8)), S(2, 2), 7, 0, 0, 8);
+    REFUSED(moru_tril(real(S(3)), 0), MORU_ERR_SHAPE, "[3] holds no matrices");
+    REFUSED(moru_diagonal(real(S(3)), 0), MORU_ERR_SHAPE, "diagonal|[3]");
+    same_bits(moru_tril(noise(S(9, 70, 80)), 3));
+}
+END_TEST
+
+START_TEST(groups_and_largest)
+{
+    moru_node *x = REALS(S(1, 2, 2), 1, 5, 3, 9), *y = REALS(S(1, 1, 5, 1), 1, 5, 2, 4, 3);
+    EXPECT(moru_group_norm(x, NULL, NULL, 2, 0), S(1, 2, 2), -1, -1, 1, 1);
+    EXPECT(moru_group_norm(x, REALS(S(2), 2, 1), REALS(S(2), 0, 1), 2, 0), S(1, 2, 2), -2, 0, 2, 2);
+    EXPECT(moru_adaptive_max_pool2d(y, 1, 3), S(1, 1, 3, 1), 5, 5, 4);
+    REFUSED(moru_group_norm(real(S(1, 2, 3)), NULL, NULL, 2, 0), MORU_ERR_SHAPE, "[1,2,3]|2 equal groups");
+    REFUSED(moru_group_norm(real(S(3)), NULL, NULL, 1, 0), MORU_ERR_SHAPE, "group_norm|[3]");
+    REFUSED(moru_adaptive_max_pool2d(real(S(1, 2, 3)), 1, 1), MORU_ERR_SHAPE, "[1,2,3]");
+    REFUSED(moru_adaptive_max_pool2d(real(S(1, 2, 3, 1)), 0, 1), MORU_ERR_SHAPE, "size 2 can't get 0");
+}
+END_TEST
+
 START_TEST(any_number_of_threads)
 {
     moru_node *x = noise(S(3, 41, 37, 5)), *wide = noise(S(1, 9, 700, 9));
@@ -218,6 +307,11 @@ int main(void)
     tcase_add_test(tests, open_sizes);
     tcase_add_test(tests, adaptive_means);
     tcase_add_test(tests, padding_modes);
+    tcase_add_test(tests, elements_along_an_axis);
+    tcase_add_test(tests, order_along_an_axis);
+    tcase_add_test(tests, sums_and_products_along_an_axis);
+    tcase_add_test(tests, parts_of_matrices);
+    tcase_add_test(tests, groups_and_largest);
     tcase_add_test(tests, any_number_of_threads);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

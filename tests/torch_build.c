@@ -200,9 +200,12 @@ BUILD(slice)
 BUILD(pad)
 {
     int64_t p[8] = {0};
-    if (strcmp(t->variant, "constant") != 0 || sizes(t, "pad", p) != 4)
+    if (sizes(t, "pad", p) != 4)
         return NULL;
-    return moru_pad(X, (int64_t[]){0, 0, p[2], p[0]}, (int64_t[]){0, 0, p[3], p[1]}, torch_number(t, "value", 0));
+    const int64_t before[] = {0, 0, p[2], p[0]}, after[] = {0, 0, p[3], p[1]};
+    if (strcmp(t->variant, "constant") == 0)
+        return moru_pad(X, before, after, torch_number(t, "value", 0));
+    return moru_pad_with(X, before, after, strcmp(t->variant, "reflect") == 0 ? MORU_PAD_REFLECT : MORU_PAD_EDGE);
 }
 
 BUILD(roll)
@@ -226,7 +229,24 @@ BUILD(repeat)
     return x;
 }
 
-BUILD(embedding) { return strcmp(t->variant, "repeats") ? NULL : moru_embedding_op(IN(weight), IN(index)); }
+BUILD(gather) { return moru_take_along_axis(IN(x), IN(index), (int)torch_number(t, "dim", 0)); }
+BUILD(scatter_add) { return moru_scatter_add(IN(x), IN(index), IN(src), (int)torch_number(t, "dim", 0)); }
+BUILD(cumsum) { return moru_cumsum(X, (int)torch_number(t, "dim", 0), false); }
+BUILD(sort) { return moru_sort(X, -1, false); }
+BUILD(topk) { return moru_top_k(X, (int64_t)torch_number(t, "k", 1), -1, NULL); }
+BUILD(tril) { return moru_tril(X, (int64_t)torch_number(t, "diagonal", 0)); }
+BUILD(diagonal) { return moru_diagonal(X, 0); }
+
+/* Rows of the padding token get no gradient. */
+BUILD(embedding)
+{
+    double padding;
+    moru_node *y = moru_embedding_op(IN(weight), IN(index));
+    if (!torch_numbers(t, "padding_idx", &padding, 1))
+        return y;
+    moru_node *is_padding = moru_equal(moru_cast(IN(index), MORU_REAL), moru_scalar(t->graph, padding));
+    return moru_where(moru_expand_dims(is_padding, -1), moru_stop_gradient(y), y);
+}
 
 /* ---- convolution, pooling, normalization ---- */
 
@@ -301,7 +321,40 @@ BUILD(avg_pool2d)
 
 BUILD(global_pool)
 {
-    return strcmp(t->variant, "global") ? NULL : moru_mean(X, (int[]){2, 3}, 2, true);
+    int64_t size[2];
+    pair(t, "output_size", 1, size);
+    return moru_transpose(moru_adaptive_avg_pool2d(moru_transpose(X, to_nhwc), size[0], size[1]), to_nchw);
+}
+
+BUILD(global_max)
+{
+    int64_t size[2];
+    pair(t, "output_size", 1, size);
+    return moru_transpose(moru_adaptive_max_pool2d(moru_transpose(X, to_nhwc), size[0], size[1]), to_nchw);
+}
+
+BUILD(interpolate)
+{
+    moru_interpolation how = strstr(t->variant, "bilinear") ? MORU_BILINEAR : MORU_NEAREST;
+    return moru_transpose(moru_upsample2d(moru_transpose(X, to_nhwc), 2, 2, how), to_nchw);
+}
+
+BUILD(group_norm)
+{
+    moru_node *x = moru_transpose(IN(input), to_nhwc);
+    int64_t groups = (int64_t)torch_number(t, "groups", 0); /* instance normalization: each channel is one */
+    groups = groups ? groups : moru_node_shape(x)->dims[3];
+    return moru_transpose(moru_group_norm(x, IN(weight), IN(bias), groups, torch_number(t, "eps", 1e-5)), to_nchw);
+}
+
+/* Running statistics after a batch: of the unbiased variance. */
+static moru_node *batch_norm_running(torch_case *t)
+{
+    const int axes[] = {0, 2, 3};
+    double momentum = torch_number(t, "momentum", 0.1);
+    moru_node *mean = moru_mean(IN(input), axes, 3, false), *variance = moru_variance(IN(input), axes, 3, false, 1);
+    t->more[t->n_more++] = moru_add(moru_mul_scalar(IN(running_var), 1 - momentum), moru_mul_scalar(variance, momentum));
+    return moru_add(moru_mul_scalar(IN(running_mean), 1 - momentum), moru_mul_scalar(mean, momentum));
 }
 
 BUILD(batch_norm)
@@ -375,8 +428,12 @@ BUILD(cross_entropy)
 {
     moru_node *z = IN(input), *target = IN(target);
     double smoothing = torch_number(t, "label_smoothing", 0), ignored;
-    if (torch_numbers(t, "ignore_index", &ignored, 1))
-        return NULL;
+    if (torch_numbers(t, "ignore_index", &ignored, 1)) {
+        moru_node *label = moru_cast(target, MORU_REAL);
+        moru_node *counts = moru_not_equal(label, moru_scalar(t->graph, ignored));
+        moru_node *loss = moru_sparse_cross_entropy(z, moru_cast(moru_mul(label, counts), MORU_INT32));
+        return moru_div(moru_sum_all(moru_mul(loss, counts)), moru_sum_all(counts));
+    }
     if (moru_node_dtype(target) == MORU_REAL)
         return reduced(t, moru_cross_entropy(z, target));
     if (moru_node_shape(z)->rank == 4)
@@ -431,10 +488,17 @@ static const struct {
     {"mse_loss", 0, 0, mse_loss}, {"l1_loss", 0, 0, l1_loss}, {"huber_loss", 0, 0, huber_loss},
     {"smooth_l1_loss", 0, 0, huber_loss}, {"bce", 0, 0, bce}, {"bce_with_logits", 0, 0, bce_with_logits},
     {"kl_div", 0, 0, kl_div}, {"nll_loss", 0, 0, nll_loss}, {"cross_entropy", 0, 0, cross_entropy},
+    {"gather", 0, 0, gather}, {"scatter_add", 0, 0, scatter_add}, {"cumsum", 0, 0, cumsum}, {"sort", 0, 0, sort},
+    {"topk", 0, 0, topk}, {"tril", 0, 0, tril}, {"diagonal", 0, 0, diagonal}, {"interpolate", 0, 0, interpolate},
+    {"adaptive_max_pool2d", 0, 0, global_max}, {"group_norm", 0, 0, group_norm}, {"instance_norm", 0, 0, group_norm},
 };
 
-moru_node *torch_build(const torch_case *t)
+moru_node *torch_build(torch_case *t)
 {
+    if (strcmp(t->op, "batch_norm_running") == 0)
+        return batch_norm_running(t);
+    if (strcmp(t->op, "lstm") == 0 || strcmp(t->op, "gru") == 0 || strcmp(t->op, "rnn_tanh") == 0)
+        return torch_rnn(t);
     for (size_t k = 0; k < sizeof builders / sizeof *builders; k++)
         if (strcmp(builders[k].op, t->op) == 0)
             return builders[k].unary    ? builders[k].unary(X)

@@ -3,9 +3,10 @@
 #define MORU_TESTS_TORCH_CASE_H
 
 #include <hdf5.h>
+#include "core/graph.h"
 #include <moru/ops.h>
 
-enum { TORCH_INPUTS = 12, TORCH_NAME = 96 };
+enum { TORCH_INPUTS = 24, TORCH_MORE = 3, TORCH_NAME = 96 };
 
 typedef struct torch_tensor {
     char name[TORCH_NAME];
@@ -23,6 +24,8 @@ typedef struct torch_case {
     moru_graph *graph;
     int n;
     torch_tensor inputs[TORCH_INPUTS];
+    moru_node *more[TORCH_MORE];  /* outputs after the first, which torch_build() finds */
+    int n_more;
 } torch_case;
 
 /* Reads a dataset below a group. */
@@ -38,6 +41,7 @@ double torch_number(const torch_case *t, const char *name, double otherwise);
 bool torch_is(const torch_case *t, const char *name, const char *value);
 
 /* The value a case computes, in PyTorch's layout; NULL for what this version doesn't have. */
-moru_node *torch_build(const torch_case *t);
+moru_node *torch_build(torch_case *t);
+moru_node *torch_rnn(torch_case *t);
 
 #endif

@@ -147,6 +147,26 @@ MORU_API moru_node *moru_concat(moru_node *const *xs, int n, int axis);
 MORU_API moru_node *moru_stack(moru_node *const *xs, int n, int axis);
 /** Slices of x along axis chosen by int32 indices of any shape, which replaces the axis. A bad index is MORU_ERR_RANGE. */
 MORU_API moru_node *moru_gather(moru_node *x, moru_node *indices, int axis);
+/** Of each line along axis the elements that indices (int32, as many axes as x, no longer elsewhere) name: PyTorch's
+ *  gather, NumPy's take_along_axis. A bad index is MORU_ERR_RANGE. */
+MORU_API moru_node *moru_take_along_axis(moru_node *x, moru_node *indices, int axis);
+/** x with values, of the indices' shape, added where the indices name their places along axis. */
+MORU_API moru_node *moru_scatter_add(moru_node *x, moru_node *indices, moru_node *values, int axis);
+/** Lines along axis in order; equal elements keep theirs, NaN comes last. Outputs: values, int32 places in x. */
+MORU_API moru_node *moru_sort(moru_node *x, int axis, bool descending);
+MORU_API moru_node *moru_argsort(moru_node *x, int axis, bool descending); /**< int32; no gradient */
+/** The k largest along axis, in descending order; their places into *indices unless that is NULL. */
+MORU_API moru_node *moru_top_k(moru_node *x, int64_t k, int axis, moru_node **indices);
+/** Sum or product of all elements up to each along axis (from each on: reverse). cumprod has one derivative only. */
+MORU_API moru_node *moru_cumsum(moru_node *x, int axis, bool reverse);
+MORU_API moru_node *moru_cumprod(moru_node *x, int axis, bool reverse);
+/** Of matrices, the last two axes: what lies on or below (tril), on or above (triu) diagonal k, counted to the right; the
+ *  elements of diagonal k [..., n]; and [..., n, n] of zeros but for the diagonal x [..., n]. @{ */
+MORU_API moru_node *moru_tril(moru_node *x, int64_t k);
+MORU_API moru_node *moru_triu(moru_node *x, int64_t k);
+MORU_API moru_node *moru_diagonal(moru_node *x, int64_t k);
+MORU_API moru_node *moru_diag(moru_node *x);
+/** @} */
 /** 1 at the index, 0 elsewhere, along a new last axis of size depth; an index outside is MORU_ERR_RANGE. */
 MORU_API moru_node *moru_one_hot(moru_node *indices, int64_t depth);
 MORU_API moru_node *moru_cast(moru_node *x, moru_dtype dtype); /**< to int32 truncates toward zero; no gradient through int32 */
@@ -216,6 +236,8 @@ MORU_API moru_node *moru_upsample2d(moru_node *x, int64_t rows, int64_t columns,
 /** The mean of window i of `height`, rows floor(i h/height) up to ceil((i + 1) h/height), and columns alike: windows of
  *  uneven sizes that overlap where they must. */
 MORU_API moru_node *moru_adaptive_avg_pool2d(moru_node *x, int64_t height, int64_t width);
+/** The largest value of the same windows; up to 512 a side. */
+MORU_API moru_node *moru_adaptive_max_pool2d(moru_node *x, int64_t height, int64_t width);
 /** @} */
 
 /** @name Normalization, regularization @{ */
@@ -225,6 +247,10 @@ MORU_API moru_node *moru_batch_norm(moru_node *x, moru_node *gamma, moru_node *b
 /** The same with given statistics. */
 MORU_API moru_node *moru_batch_norm_inference(moru_node *x, moru_node *gamma, moru_node *beta, moru_node *mean,
                                               moru_node *variance, int axis, double epsilon);
+/** Group normalization: x [n, ..., c] in groups of channels that lie side by side, each normalized with its mean and
+ *  (biased) variance over all axes but n, y = (x - mean)/sqrt(variance + epsilon) gamma + beta; gamma and beta [c] may be
+ *  NULL. groups = c is instance normalization. Wu and He, 2018. */
+MORU_API moru_node *moru_group_norm(moru_node *x, moru_node *gamma, moru_node *beta, int64_t groups, double epsilon);
 /** Layer normalization over the last axes (how many: axes), sample by sample and without running statistics; Ba et al., 2016:
  *  y = (x - mean) rstd gamma + beta, rstd = 1/sqrt(variance + epsilon), with the biased variance. gamma and beta have the shape
  *  of those axes, or are NULL. Outputs: y, and mean and rstd of the shape of the axes before. */
