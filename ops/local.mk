@@ -41,6 +41,7 @@ ops_sources = \
 	ops/conv2d_transpose.c \
 	ops/cumulative.c \
 	ops/dropout.c \
+	ops/einsum.c \
 	ops/elementwise.c \
 	ops/epilogue.c \
 	ops/fused.c \

@@ -286,6 +286,96 @@ START_TEST(groups_and_largest)
 }
 END_TEST
 
+/* ---- einsum ---- */
+
+/* The sum by its definition, for letters only: operands hold 1 + (i mod 7)/8. */
+static void by_definition(const char *equation, const int64_t sizes[128], double *y)
+{
+    const char *arrow = strstr(equation, "->"), *out = arrow + 2;
+    char letters[32] = "";
+    int64_t all = 1, n = 1;
+    for (const char *c = equation; *c; c++)
+        if (*c >= 'a' && *c <= 'z' && !strchr(letters, *c)) {
+            letters[strlen(letters)] = *c;
+            all *= sizes[(int)*c];
+        }
+    for (const char *c = out; *c; c++)
+        n *= sizes[(int)*c];
+    memset(y, 0, (size_t)n * sizeof *y);
+    for (int64_t i = 0; i < all; i++) {
+        int64_t at[128] = {0}, rest = i, place = 0;
+        double product = 1;
+        for (const char *c = letters; *c; c++) {
+            at[(int)*c] = rest % sizes[(int)*c];
+            rest /= sizes[(int)*c];
+        }
+        for (const char *c = equation; c < arrow; c++) {
+            for (place = 0; c < arrow && *c != ','; c++)
+                place = place * sizes[(int)*c] + at[(int)*c];
+            product *= 1 + (double)(place % 7) / 8;
+        }
+        for (place = 0, rest = 0; out[rest]; rest++)
+            place = place * sizes[(int)out[rest]] + at[(int)out[rest]];
+        y[place] += product;
+    }
+}
+
+static moru_node *operand(const char *labels, int n, const int64_t sizes[128])
+{
+    moru_real data[4096];
+    moru_shape shape = {.rank = n};
+    int64_t size = 1;
+    for (int k = 0; k < n; k++)
+        size *= shape.dims[k] = sizes[(int)labels[k]];
+    for (int64_t i = 0; i < size; i++)
+        data[i] = (moru_real)(1 + (double)(i % 7) / 8);
+    return moru_constant(g, MORU_REAL, shape, data);
+}
+
+START_TEST(einsum_by_definition)
+{
+    static const char *const equations[] = {
+        "ij,jk->ik", "ij,jk->ki", "bij,bjk->bik", "bij,bkj->bik", "bqhd,bkhd->bhqk", "bhqk,bkhd->bqhd", "i,j->ij",
+        "ij->ji", "ij->i", "ij->", "ij,ij->", "ij,ij->ij", "i,i->", "ijk,k->ij", "abc,cd->abd", "ab,bc,cd->ad",
+        "ab,bc,ac->b", "ab,cb,cd->da", "ab,c->c", "abcd,dcef->abef", "i,ij,j->", "ijk->kji"};
+    int64_t sizes[128] = {0};
+    double want[4096];
+    for (int c = 'a'; c <= 'z'; c++)
+        sizes[c] = 2 + c % 3;
+    for (size_t e = 0; e < sizeof equations / sizeof *equations; e++) {
+        moru_node *xs[4];
+        moru_shape shape = {0};
+        int n = 0;
+        int64_t size = 1;
+        for (const char *c = equations[e]; *c && *c != '-'; c += strcspn(c, ",-"), c += *c == ',') {
+            xs[n] = operand(c, (int)strcspn(c, ",-"), sizes);
+            n++;
+        }
+        for (const char *c = strstr(equations[e], "->") + 2; *c; c++)
+            size *= shape.dims[shape.rank++] = sizes[(int)*c];
+        by_definition(equations[e], sizes, want);
+        expect(moru_einsum(equations[e], xs, n), shape, want, size, MORU_REAL, (int)e);
+    }
+}
+END_TEST
+
+START_TEST(einsum_otherwise)
+{
+    moru_node *x = REALS(S(2, 2), 1, 2, 3, 4), *y = REALS(S(2), 10, 100), *z = REALS(S(1, 2, 2), 1, 0, 0, 1);
+    EXPECT(moru_einsum("ij,j", (moru_node *[]){x, y}, 2), S(2), 210, 430);
+    EXPECT(moru_einsum("ba", &x, 1), S(2, 2), 1, 3, 2, 4);
+    EXPECT(moru_einsum("...j,j->...", (moru_node *[]){x, y}, 2), S(2), 210, 430);
+    EXPECT(moru_einsum(" ... i j , ... j -> ... i ", (moru_node *[]){z, REALS(S(1, 2), 5, 6)}, 2), S(1, 2), 5, 6);
+    REFUSED(moru_einsum("ii->i", (moru_node *[]){real(S(2, 2))}, 1), MORU_ERR_ARGUMENT, "einsum \"ii->i\"|twice");
+    REFUSED(moru_einsum("ij->ik", (moru_node *[]){real(S(2, 2))}, 1), MORU_ERR_ARGUMENT, "no operand has");
+    REFUSED(moru_einsum("ij->i", (moru_node *[]){real(S(2))}, 1), MORU_ERR_ARGUMENT, "another number of axes");
+    REFUSED(moru_einsum("ij,j->i", (moru_node *[]){real(S(2, 2))}, 1), MORU_ERR_ARGUMENT, "another number of operands");
+    REFUSED(moru_einsum("i1->i", (moru_node *[]){real(S(2, 2))}, 1), MORU_ERR_ARGUMENT, "isn't a letter");
+    REFUSED(moru_einsum("i.->i", (moru_node *[]){real(S(2, 2))}, 1), MORU_ERR_ARGUMENT, "point");
+    REFUSED(moru_einsum("ij,jk->ik", (moru_node *[]){real(S(2, 3)), real(S(2, 3))}, 2), MORU_ERR_SHAPE, "[2,3]");
+}
+END_TEST
+
 START_TEST(any_number_of_threads)
 {
     moru_node *x = noise(S(3, 41, 37, 5)), *wide = noise(S(1, 9, 700, 9));
@@ -312,6 +402,8 @@ int main(void)
     tcase_add_test(tests, sums_and_products_along_an_axis);
     tcase_add_test(tests, parts_of_matrices);
     tcase_add_test(tests, groups_and_largest);
+    tcase_add_test(tests, einsum_by_definition);
+    tcase_add_test(tests, einsum_otherwise);
     tcase_add_test(tests, any_number_of_threads);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

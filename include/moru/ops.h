@@ -92,6 +92,16 @@ MORU_API moru_node *moru_silu(moru_node *x);
 MORU_API moru_node *moru_mish(moru_node *x);
 MORU_API moru_node *moru_softplus(moru_node *x);
 MORU_API moru_node *moru_softsign(moru_node *x);
+/** alpha elu(x/alpha); sign(x) max(|x| - threshold, 0); x where |x| > threshold, else 0; (x + sqrt(x^2 + b))/2; x where
+ *  x > threshold, else value; the first half along axis times the sigmoid of the second; the nearest point of the simplex. @{ */
+MORU_API moru_node *moru_celu(moru_node *x, double alpha);
+MORU_API moru_node *moru_soft_shrink(moru_node *x, double threshold);
+MORU_API moru_node *moru_hard_shrink(moru_node *x, double threshold);
+MORU_API moru_node *moru_squareplus(moru_node *x, double b);
+MORU_API moru_node *moru_threshold(moru_node *x, double threshold, double value);
+MORU_API moru_node *moru_glu(moru_node *x, int axis);
+MORU_API moru_node *moru_sparsemax(moru_node *x, int axis);
+/** @} */
 MORU_API moru_node *moru_softmax(moru_node *x, int axis);
 MORU_API moru_node *moru_log_softmax(moru_node *x, int axis);
 /** @} */
@@ -180,6 +190,9 @@ MORU_API moru_node *moru_identity(moru_node *x);
 /** @name Linear algebra @{ */
 /** a b as numpy.matmul: vectors, matrices, batches with broadcasting. */
 MORU_API moru_node *moru_matmul(moru_node *a, moru_node *b);
+/** Einstein's sum of n values, "bij,bkj->bik", with "..." for axes without names; without "->" the result has the axes that
+ *  occur once. An axis twice in one operand, and sizes of 1 that would broadcast, are errors. */
+MORU_API moru_node *moru_einsum(const char *equation, moru_node *const *xs, int n);
 /** As moru_matmul() with the last two axes of a or b exchanged first. */
 MORU_API moru_node *moru_matmul_t(moru_node *a, bool transpose_a, moru_node *b, bool transpose_b);
 /** @} */
