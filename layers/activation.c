@@ -101,19 +101,32 @@ moru_node *moru_glu(moru_node *x, int axis)
     return moru_mul(moru_slice(x, place, 0, size / 2, 1), moru_sigmoid(moru_slice(x, place, size / 2, size, 1)));
 }
 
-/* The nearest point of the simplex: Martins and Astudillo, 2016. */
-moru_node *moru_sparsemax(moru_node *x, int axis)
+/* The support's sum is that of its elements, or with `of_sums` that of its cumulative sums. */
+static moru_node *project(moru_node *x, int axis, bool of_sums)
 {
     if (moru_node_failed(x))
         return x;
     int rank = x->shape.rank, place = axis < 0 ? axis + rank : axis;
     if (place < 0 || place >= rank)
         return moru_graph_fail(x->graph, MORU_ERR_SHAPE, "sparsemax: axis %d of %d", axis, rank);
-    moru_node *z = moru_sort(x, place, true), *ones = moru_ones_like(z);
-    moru_node *support = moru_greater(moru_add(ones, moru_mul(z, moru_cumsum(ones, place, false))),
-                                      moru_cumsum(z, place, false));
-    moru_node *sum = moru_sum(moru_mul(z, support), &place, 1, true), *count = moru_sum(support, &place, 1, true);
+    moru_node *z = moru_sort(x, place, true), *sums = moru_cumsum(z, place, false), *ones = moru_ones_like(z);
+    moru_node *support = moru_greater(moru_add(ones, moru_mul(z, moru_cumsum(ones, place, false))), sums);
+    moru_node *sum = moru_sum(moru_mul(of_sums ? sums : z, support), &place, 1, true);
+    moru_node *count = moru_sum(support, &place, 1, true);
     return moru_relu(moru_sub(x, moru_div(moru_add_scalar(sum, -1), moru_stop_gradient(count))));
+}
+
+/* The nearest point of the simplex: Martins and Astudillo, 2016. */
+moru_node *moru_sparsemax(moru_node *x, int axis)
+{
+    return project(x, axis, false);
+}
+
+/* Keras 3.15's sparsemax takes the sum of the cumulative sums, in all its backends, where the paper has the last of
+ * them: results differ as soon as two elements are in the support. Its models need what it computes. */
+static moru_node *keras_sparsemax(moru_node *x)
+{
+    return project(x, -1, true);
 }
 
 /* 0 up to -1, (x + 1)^2/4 up to 1, and x from there on: the integral of sparse_sigmoid */
@@ -135,7 +148,6 @@ static moru_node *soft_shrink_half(moru_node *x) { return moru_soft_shrink(x, 0.
 static moru_node *hard_shrink_half(moru_node *x) { return moru_hard_shrink(x, 0.5); }
 static moru_node *squareplus_4(moru_node *x) { return moru_squareplus(x, 4); }
 static moru_node *glu_last(moru_node *x) { return moru_glu(x, -1); }
-static moru_node *sparsemax_last(moru_node *x) { return moru_sparsemax(x, -1); }
 
 #define FIXED(id, builder) \
     static moru_node *apply_##id(moru_node *x, const void *options) \
@@ -168,7 +180,7 @@ FIXED(glu, glu_last)
 FIXED(hard_shrink, hard_shrink_half)
 FIXED(soft_shrink, soft_shrink_half)
 FIXED(squareplus, squareplus_4)
-FIXED(sparsemax, sparsemax_last)
+FIXED(sparsemax, keras_sparsemax)
 FIXED(sparse_plus, sparse_plus)
 FIXED(sparse_sigmoid, sparse_sigmoid)
 FIXED(hard_tanh, hard_tanh)

@@ -376,6 +376,21 @@ START_TEST(einsum_otherwise)
 }
 END_TEST
 
+START_TEST(activations_made_of_others)
+{
+    moru_node *x = REALS(S(1, 4), 0.5, 0.6, -1, 0.1);
+    EXPECT(moru_sparsemax(x, 1), S(1, 4), 0.4333333333, 0.5333333333, 0, 0.0333333333);
+    EXPECT(moru_glu(REALS(S(1, 4), 2, 3, 0, -1000), -1), S(1, 2), 1, 0);
+    EXPECT(moru_threshold(x, 0.1, 7), S(1, 4), 0.5, 0.6, 7, 7);
+    EXPECT(moru_soft_shrink(x, 0.3), S(1, 4), 0.2, 0.3, -0.7, 0);
+    EXPECT(moru_hard_shrink(x, 0.5), S(1, 4), 0, 0.6, -1, 0);
+    EXPECT(moru_celu(x, 2), S(1, 4), 0.5, 0.6, 2 * expm1(-0.5), 0.1);
+    EXPECT(moru_squareplus(REALS(S(1), 1.5), 4), S(1), 2);
+    REFUSED(moru_glu(real(S(1, 3)), 1), MORU_ERR_SHAPE, "glu|even");
+    REFUSED(moru_sparsemax(real(S(1, 3)), 2), MORU_ERR_SHAPE, "sparsemax|axis 2");
+}
+END_TEST
+
 START_TEST(any_number_of_threads)
 {
     moru_node *x = noise(S(3, 41, 37, 5)), *wide = noise(S(1, 9, 700, 9));
@@ -404,6 +419,7 @@ int main(void)
     tcase_add_test(tests, groups_and_largest);
     tcase_add_test(tests, einsum_by_definition);
     tcase_add_test(tests, einsum_otherwise);
+    tcase_add_test(tests, activations_made_of_others);
     tcase_add_test(tests, any_number_of_threads);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
