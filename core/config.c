@@ -86,7 +86,12 @@ static moru_status read_shape(const moru_field *field, json_t *value, moru_shape
 
 static moru_status read_reals(const moru_field *field, json_t *value, moru_reals *reals, const char *where)
 {
-    if (!json_is_array(value) || json_array_size(value) > MORU_MAX_REALS)
+    if (json_is_number(value)) {
+        reals->n = 1;
+        reals->values[0] = json_number_value(value);
+        return MORU_OK;
+    }
+    if ((!json_is_array(value) && !json_is_null(value)) || json_array_size(value) > MORU_MAX_REALS)
         return bad_value(where, field, "an array of at most 64 numbers", value);
     reals->n = (int)json_array_size(value);
     for (int i = 0; i < reals->n; i++) {
@@ -157,6 +162,10 @@ static moru_status read_field(moru_arena *arena, const moru_field *field, json_t
     case MORU_FIELD_SHAPE:
     case MORU_FIELD_SIZES: return read_shape(field, value, target, where);
     case MORU_FIELD_REALS: return read_reals(field, value, target, where);
+    case MORU_FIELD_OPTIONAL_INT:
+        *(int64_t *)target = MORU_NO_INT;
+        return json_is_null(value) || to_int(value, target) ? MORU_OK
+                                                            : bad_value(where, field, "an integer or null", value);
     case MORU_FIELD_TEXT:
     case MORU_FIELD_SPEC: return read_text(arena, field, value, target, where);
     case MORU_FIELD_JSON: return read_json(arena, field, value, target, where);
@@ -279,6 +288,9 @@ static json_t *write_field(const moru_field *field, const void *options)
     case MORU_FIELD_SHAPE: return write_shape(source, true);
     case MORU_FIELD_SIZES: return write_shape(source, false);
     case MORU_FIELD_REALS: return write_reals(source);
+    case MORU_FIELD_OPTIONAL_INT:
+        return *(const int64_t *)source == MORU_NO_INT ? json_null()
+                                                       : json_integer((json_int_t)*(const int64_t *)source);
     case MORU_FIELD_TEXT: return *(const char *const *)source ? json_string(*(const char *const *)source) : json_null();
     case MORU_FIELD_SPEC: return write_spec(*(const char *const *)source);
     case MORU_FIELD_JSON:

@@ -16,7 +16,7 @@ try() { # language, compiler, flags, header
     fi
 }
 
-headers=$({ cd "$srcdir/include" && ls moru.h moru/*.h; cd "$builddir/include" && ls moru/*.h; } | sort -u)
+headers=$({ cd "$srcdir/include" && ls moru.h moru/*.h moru/*/*.h; cd "$builddir/include" && ls moru/*.h; } | sort -u)
 for header in $headers; do
     try c "$CC" -std=c11 "$header"
 done

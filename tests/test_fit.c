@@ -750,7 +750,7 @@ START_TEST(test_compile_config)
     static const char *const bad[] = {"{}", "{\"loss\": 3}", "{\"loss\": [\"mse\"]}",
                                       "{\"loss\": \"mse\", \"metrics\": [3]}",
                                       "{\"loss\": \"mse\", \"loss_weights\": [1.0, 0.0]}",
-                                      "{\"loss\": \"mse\", \"optimizer\": {\"class_name\": \"Lamb\"}}", "[]"};
+                                      "{\"loss\": \"mse\", \"optimizer\": {\"class_name\": \"LossScaleOptimizer\"}}", "[]"};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         moru_model *m = two_outputs();
         json_t *config = json_loads(bad[k], 0, NULL);

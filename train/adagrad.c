@@ -2,19 +2,19 @@
 #include "train/optimizer.h"
 #include <moru/ops.h>
 
-static int slots(const void *options, moru_slot slots[MORU_MAX_SLOTS])
+static int slots(const void *options, const moru_weight *weight, moru_slot slots[MORU_MAX_SLOTS])
 {
     const moru_adagrad_options *o = options;
-    slots[0] = (moru_slot){"accumulator", o->initial_accumulator_value};
+    (void)weight;
+    slots[0] = (moru_slot){.name = "accumulator", .initial = o->initial_accumulator_value};
     return 1;
 }
 
-static moru_node *step(const void *options, moru_node *param, moru_node *grad, moru_node *const *slots, moru_node *lr,
-                       moru_node *step)
+static void step(const moru_stepping *s, moru_node **made)
 {
-    const moru_adagrad_options *o = options;
-    (void)step;
-    return moru_adagrad_step(param, grad, slots[0], lr, o->epsilon, o->weight_decay);
+    const moru_adagrad_options *o = s->options;
+    made[0] = moru_adagrad_step(s->param, s->grad, s->slots[0], s->lr, o->epsilon, s->weight_decay);
+    made[1] = moru_node_output(made[0], 1);
 }
 
 static moru_status check(const void *options, const char *where)
@@ -33,11 +33,5 @@ static const moru_field fields[] = {
     MORU_FIELD(moru_adagrad_options, weight_decay, MORU_FIELD_REAL),
     MORU_OPTIMIZER_COMMON_FIELDS(moru_adagrad_options),
 };
-static const moru_optimizer_rule rule = {.interleaved = true, .slots = slots, .step = step, .check = check};
-const moru_class moru_adagrad_class = {"Adagrad", "adagrad", "keras.optimizers", sizeof(moru_adagrad_options),
-                                       &defaults, fields, sizeof fields / sizeof *fields, &rule};
-
-moru_optimizer *moru_adagrad_new(const moru_adagrad_options *options)
-{
-    return moru_optimizer_new(&moru_adagrad_class, options ? options : &defaults);
-}
+static const moru_optimizer_rule rule = {.slots = slots, .step = step, .check = check};
+MORU_OPTIMIZER(adagrad, "Adagrad", "adagrad", moru_adagrad_options, defaults, fields, rule)

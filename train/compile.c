@@ -68,31 +68,55 @@ static moru_status parse_metrics(moru_training *t, const moru_compile_options *o
 
 /* ---- optimizer state ---- */
 
-static moru_status make_slot(moru_training *t, moru_trained *trained, int k, double initial)
+static moru_status add_slot(moru_training *t, const moru_slot *slot, const moru_weight *weight, int *place)
 {
-    moru_tensor *slot = moru_tensor_new(MORU_REAL, trained->weight->tensor->shape);
-    if (!slot)
+    moru_tensor *tensor = moru_slot_new(slot, weight);
+    if (!tensor)
         return MORU_ERR_MEMORY;
-    for (int64_t i = 0; initial != 0 && i < slot->size; i++)
-        ((moru_real *)slot->data)[i] = (moru_real)initial;
-    trained->slot[k] = t->n_slots;
-    t->slots[t->n_slots++] = slot;
+    *place = t->n_slots;
+    t->slots[t->n_slots++] = tensor;
     return MORU_OK;
 }
 
-static moru_status make_slots(moru_training *t)
+/* The slots of the optimizer's own, group by group; whether there was one of this group. */
+static moru_status add_group(moru_training *t, int group, bool *any)
 {
-    moru_slot slots[MORU_MAX_SLOTS];
     const moru_optimizer_rule *rule = moru_optimizer_rule_of(t->optimizer);
-    int n = t->n_slots_each = rule->slots(t->optimizer->options, slots);
-    t->slots = calloc((size_t)(n * t->n_trained) + 1, sizeof *t->slots);
-    if (!t->slots)
-        return moru_fail(MORU_ERR_MEMORY, "no memory for the optimizer's state");
-    for (int i = 0; i < n * t->n_trained; i++) {
-        int which = rule->interleaved ? i / n : i % t->n_trained, k = rule->interleaved ? i % n : i / t->n_trained;
-        MORU_TRY(make_slot(t, &t->trained[which], k, slots[k].initial));
+    *any = false;
+    for (int i = 0; i < t->n_trained; i++) {
+        moru_slot slots[MORU_MAX_SLOTS];
+        moru_trained *trained = &t->trained[i];
+        trained->n_slots = rule->slots(t->optimizer->options, trained->weight, slots);
+        for (int k = 0; k < trained->n_slots; k++) {
+            if (slots[k].group != group)
+                continue;
+            MORU_TRY(add_slot(t, &slots[k], trained->weight, &trained->slot[k]));
+            *any = true;
+        }
     }
     return MORU_OK;
+}
+
+/* In the order of Keras's optimizer.variables. */
+static moru_status make_slots(moru_training *t)
+{
+    const moru_optimizer_rule *rule = moru_optimizer_rule_of(t->optimizer);
+    const moru_optimizer_options *o = moru_optimizer_common(t->optimizer);
+    const moru_slot plain = {.name = "average"}, shared = {.name = "shared", .initial = rule->shared, .own_shape = true};
+    bool any = true;
+    t->shared_slot = -1;
+    t->slots = calloc((size_t)t->n_trained * (MORU_MAX_SLOTS + 2) + 1, sizeof *t->slots);
+    if (!t->slots)
+        return moru_fail(MORU_ERR_MEMORY, "no memory for the optimizer's state");
+    for (int i = 0; i < t->n_trained; i++)
+        t->trained[i].average = t->trained[i].accumulated = -1;
+    for (int i = 0; o->use_ema && i < t->n_trained; i++)
+        MORU_TRY(add_slot(t, &plain, t->trained[i].weight, &t->trained[i].average));
+    for (int i = 0; o->gradient_accumulation_steps > 0 && i < t->n_trained; i++)
+        MORU_TRY(add_slot(t, &plain, t->trained[i].weight, &t->trained[i].accumulated));
+    for (int group = 0; any; group++)
+        MORU_TRY(add_group(t, group, &any));
+    return rule->share ? add_slot(t, &shared, NULL, &t->shared_slot) : MORU_OK;
 }
 
 static moru_status list_trained(moru_training *t)

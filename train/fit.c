@@ -175,6 +175,7 @@ static moru_status run(fitting *f)
     MORU_TRY(call_back(f, TRAIN_BEGIN));
     for (int epoch = f->options->initial_epoch; epoch < f->epochs && !f->stop; epoch++)
         MORU_TRY(run_epoch(f, epoch));
+    moru_training_finish(f->training);
     return call_back(f, TRAIN_END);
 }
 

@@ -1,13 +1,16 @@
 /* What all optimizers share: construction, configuration, learning rate, clipping of gradients. */
 #include <math.h>
+#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "train/optimizer.h"
 #include <moru/ops.h>
 
-static const moru_class *const classes[] = {&moru_sgd_class, &moru_adam_class, &moru_adamw_class, &moru_rmsprop_class,
-                                            &moru_adagrad_class};
+static const moru_class *const classes[] = {
+    &moru_sgd_class, &moru_adam_class, &moru_adamw_class, &moru_adamax_class, &moru_nadam_class, &moru_rmsprop_class,
+    &moru_adagrad_class, &moru_adadelta_class, &moru_ftrl_class, &moru_lion_class, &moru_lamb_class, &moru_muon_class,
+    &moru_adafactor_class, &moru_schedule_free_adamw_class};
 enum { N_CLASSES = sizeof classes / sizeof *classes };
 
 /* Keras writes "unset" as null, which is read as NAN. */
@@ -17,21 +20,62 @@ static void null_to_zero(double *option)
         *option = 0;
 }
 
+moru_status moru_option_within(double value, double low, double high, const char *name, const char *where)
+{
+    if (value >= low && value <= high && !(isinf(high) && isinf(value)))
+        return MORU_OK;
+    if (isinf(high))
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: %s must be a number of at least %g, not %g", where, name, low, value);
+    if (isinf(low))
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: %s must be a number of at most %g, not %g", where, name, high, value);
+    return moru_fail(MORU_ERR_ARGUMENT, "%s: %s must lie in [%g, %g], not be %g", where, name, low, high, value);
+}
+
+static moru_status check_counts(moru_optimizer_options *o, const char *where)
+{
+    int64_t *const counts[] = {&o->ema_overwrite_frequency, &o->gradient_accumulation_steps};
+    for (int k = 0; k < 2; k++)
+        if (*counts[k] == MORU_NO_INT)
+            *counts[k] = 0;
+    if (o->ema_overwrite_frequency < 0)
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: ema_overwrite_frequency must be at least 1, not %lld", where,
+                         (long long)o->ema_overwrite_frequency);
+    if (o->gradient_accumulation_steps != 0 && o->gradient_accumulation_steps < 2)
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: gradient_accumulation_steps must be at least 2, not %lld", where,
+                         (long long)o->gradient_accumulation_steps);
+    return o->use_ema ? moru_option_within(o->ema_momentum, 0, 1, "ema_momentum", where) : MORU_OK;
+}
+
+static moru_status check_pattern(const char *pattern, const char *where)
+{
+    regex_t regex;
+    if (!pattern)
+        return MORU_OK;
+    if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: exclude_from_weight_decay isn't a regular expression: \"%.80s\"", where,
+                         pattern);
+    regfree(&regex);
+    return MORU_OK;
+}
+
 static moru_status check_common(moru_optimizer_options *o, const char *where)
 {
     null_to_zero(&o->weight_decay);
     null_to_zero(&o->clipnorm);
     null_to_zero(&o->clipvalue);
     null_to_zero(&o->global_clipnorm);
-    if (!isfinite(o->learning_rate) || o->learning_rate < 0)
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: learning_rate must be a number >= 0, not %g", where, o->learning_rate);
-    if (!(o->weight_decay >= 0) || !(o->clipnorm >= 0) || !(o->clipvalue >= 0) || !(o->global_clipnorm >= 0))
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: weight_decay, clipnorm, clipvalue and global_clipnorm must not be "
-                                            "negative", where);
+    null_to_zero(&o->loss_scale_factor);
+    MORU_TRY(moru_option_within(o->learning_rate, 0, INFINITY, "learning_rate", where));
+    MORU_TRY(moru_option_within(o->weight_decay, 0, INFINITY, "weight_decay", where));
+    MORU_TRY(moru_option_within(o->clipnorm, 0, INFINITY, "clipnorm", where));
+    MORU_TRY(moru_option_within(o->clipvalue, 0, INFINITY, "clipvalue", where));
+    MORU_TRY(moru_option_within(o->global_clipnorm, 0, INFINITY, "global_clipnorm", where));
+    MORU_TRY(moru_option_within(o->loss_scale_factor, 0, INFINITY, "loss_scale_factor", where));
     if ((o->clipnorm > 0) + (o->clipvalue > 0) + (o->global_clipnorm > 0) > 1)
         return moru_fail(MORU_ERR_ARGUMENT, "%s: only one of clipnorm, clipvalue and global_clipnorm can be set",
                          where);
-    return MORU_OK;
+    MORU_TRY(check_pattern(o->exclude_from_weight_decay, where));
+    return check_counts(o, where);
 }
 
 /* Keeps the schedule in the options as the JSON text that files want. */
@@ -62,12 +106,22 @@ static moru_status finish(moru_optimizer *o)
     return options->learning_rate_schedule ? set_schedule(o, options->learning_rate_schedule) : MORU_OK;
 }
 
+/* exclude_from_weight_decay is no field of Keras's configuration. */
+static void *copy_options(moru_arena *arena, const moru_class *class_, const void *options)
+{
+    moru_optimizer_options *copy = moru_options_copy(arena, class_->fields, class_->n_fields, class_->size, options);
+    if (copy && copy->exclude_from_weight_decay
+        && !(copy->exclude_from_weight_decay = moru_arena_strdup(arena, copy->exclude_from_weight_decay)))
+        return NULL;
+    return copy;
+}
+
 moru_optimizer *moru_optimizer_new(const moru_class *class_, const void *options)
 {
     moru_optimizer *o = calloc(1, sizeof *o);
     if (o) {
         o->class_ = class_;
-        o->options = moru_options_copy(&o->arena, class_->fields, class_->n_fields, class_->size, options);
+        o->options = copy_options(&o->arena, class_, options);
     }
     if (!o || !o->options) {
         moru_fail(MORU_ERR_MEMORY, "%s: no memory for an optimizer", class_->class_name);
@@ -113,7 +167,9 @@ moru_status moru_optimizer_set_schedule(moru_optimizer *optimizer, const char *s
 
 json_t *moru_optimizer_to_json(const moru_optimizer *optimizer)
 {
-    static const char *const unset[] = {"weight_decay", "clipnorm", "clipvalue", "global_clipnorm"};
+    static const char *const unset[] = {"weight_decay", "clipnorm", "clipvalue", "global_clipnorm",
+                                        "loss_scale_factor", "ema_overwrite_frequency",
+                                        "gradient_accumulation_steps"};
     json_t *json = moru_class_to_json(optimizer->class_, optimizer->options), *config = json_object_get(json, "config");
     for (size_t k = 0; json && k < sizeof unset / sizeof *unset; k++)
         if (json_number_value(json_object_get(config, unset[k])) == 0)
@@ -265,4 +321,61 @@ void moru_optimizer_clip(const moru_optimizer *optimizer, moru_node **grads, int
         else if (o->clipvalue > 0)
             grads[i] = moru_clip(grads[i], -o->clipvalue, o->clipvalue);
     }
+}
+
+/* ---- steps ---- */
+
+moru_node *moru_decayed(const moru_stepping *s)
+{
+    if (s->weight_decay == 0)
+        return s->param;
+    return moru_sub(s->param, moru_mul(s->param, moru_mul_scalar(s->lr, s->weight_decay)));
+}
+
+moru_node *moru_toward(moru_node *old, moru_node *value, double rate)
+{
+    return moru_add(old, moru_mul_scalar(moru_sub(value, old), rate));
+}
+
+moru_node *moru_power_of(double b, moru_node *step)
+{
+    return moru_pow(moru_scalar(step->graph, b), step);
+}
+
+moru_node *moru_one_less(moru_node *x)
+{
+    return moru_add_scalar(moru_neg(x), 1);
+}
+
+static bool matches(const char *pattern, const char *name)
+{
+    regex_t regex;
+    if (!pattern || regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        return false;
+    bool found = regexec(&regex, name, 0, NULL, 0) == 0;
+    regfree(&regex);
+    return found;
+}
+
+void moru_optimizer_step(const moru_optimizer *optimizer, const moru_weight *weight, moru_stepping *s,
+                         moru_node **made)
+{
+    const moru_optimizer_options *o = moru_optimizer_common(optimizer);
+    for (int k = 0; k <= MORU_MAX_SLOTS; k++)
+        made[k] = NULL;
+    s->options = o;
+    s->weight = weight;
+    s->excluded = matches(o->exclude_from_weight_decay, weight->name);
+    s->weight_decay = s->excluded ? 0 : o->weight_decay;
+    moru_optimizer_rule_of(optimizer)->step(s, made);
+}
+
+moru_tensor *moru_slot_new(const moru_slot *slot, const moru_weight *weight)
+{
+    moru_tensor *tensor = moru_tensor_new(MORU_REAL, slot->own_shape ? slot->shape
+                                                                     : *moru_tensor_shape(weight->tensor));
+    moru_real *data = tensor ? moru_tensor_data(tensor) : NULL;
+    for (int64_t i = 0; data && slot->initial != 0 && i < moru_tensor_size(tensor); i++)
+        data[i] = (moru_real)slot->initial;
+    return tensor;
 }

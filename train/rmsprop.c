@@ -3,27 +3,28 @@
 #include "train/optimizer.h"
 #include <moru/ops.h>
 
-static int slots(const void *options, moru_slot slots[MORU_MAX_SLOTS])
+static int slots(const void *options, const moru_weight *weight, moru_slot slots[MORU_MAX_SLOTS])
 {
     const moru_rmsprop_options *o = options;
     int n = 0;
-    slots[n++] = (moru_slot){"velocity", 0};
+    (void)weight;
+    slots[n++] = (moru_slot){.name = "velocity", .group = 0};
     if (o->momentum > 0)
-        slots[n++] = (moru_slot){"momentum", 0};
+        slots[n++] = (moru_slot){.name = "momentum", .group = 1};
     if (o->centered)
-        slots[n++] = (moru_slot){"average_gradient", 0};
+        slots[n++] = (moru_slot){.name = "average_gradient", .group = 2};
     return n;
 }
 
-static moru_node *step(const void *options, moru_node *param, moru_node *grad, moru_node *const *slots, moru_node *lr,
-                       moru_node *step)
+static void step(const moru_stepping *s, moru_node **made)
 {
-    const moru_rmsprop_options *o = options;
-    (void)step;
-    moru_node *momentum = o->momentum > 0 ? slots[1] : NULL;
-    moru_node *average = o->centered ? slots[momentum ? 2 : 1] : NULL;
-    return moru_rmsprop_step(param, grad, slots[0], momentum, average, lr, o->rho, o->momentum, o->epsilon,
-                             o->weight_decay);
+    const moru_rmsprop_options *o = s->options;
+    moru_node *momentum = o->momentum > 0 ? s->slots[1] : NULL;
+    moru_node *average = o->centered ? s->slots[momentum ? 2 : 1] : NULL;
+    made[0] = moru_rmsprop_step(s->param, s->grad, s->slots[0], momentum, average, s->lr, o->rho, o->momentum,
+                                o->epsilon, s->weight_decay);
+    for (int k = 1; k <= 1 + (momentum != NULL) + (average != NULL); k++)
+        made[k] = moru_node_output(made[0], k);
 }
 
 static moru_status check(const void *options, const char *where)
@@ -45,11 +46,5 @@ static const moru_field fields[] = {
     MORU_FIELD(moru_rmsprop_options, weight_decay, MORU_FIELD_REAL),
     MORU_OPTIMIZER_COMMON_FIELDS(moru_rmsprop_options),
 };
-static const moru_optimizer_rule rule = {.interleaved = false, .slots = slots, .step = step, .check = check};
-const moru_class moru_rmsprop_class = {"RMSprop", "rmsprop", "keras.optimizers", sizeof(moru_rmsprop_options),
-                                       &defaults, fields, sizeof fields / sizeof *fields, &rule};
-
-moru_optimizer *moru_rmsprop_new(const moru_rmsprop_options *options)
-{
-    return moru_optimizer_new(&moru_rmsprop_class, options ? options : &defaults);
-}
+static const moru_optimizer_rule rule = {.slots = slots, .step = step, .check = check};
+MORU_OPTIMIZER(rmsprop, "RMSprop", "rmsprop", moru_rmsprop_options, defaults, fields, rule)

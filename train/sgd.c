@@ -2,20 +2,22 @@
 #include "train/optimizer.h"
 #include <moru/ops.h>
 
-static int slots(const void *options, moru_slot slots[MORU_MAX_SLOTS])
+static int slots(const void *options, const moru_weight *weight, moru_slot slots[MORU_MAX_SLOTS])
 {
     const moru_sgd_options *o = options;
-    slots[0] = (moru_slot){"momentum", 0};
+    (void)weight;
+    slots[0] = (moru_slot){.name = "momentum"};
     return o->momentum != 0;
 }
 
-static moru_node *step(const void *options, moru_node *param, moru_node *grad, moru_node *const *slots, moru_node *lr,
-                       moru_node *step)
+static void step(const moru_stepping *s, moru_node **made)
 {
-    const moru_sgd_options *o = options;
-    (void)step;
-    return moru_sgd_step(param, grad, o->momentum != 0 ? slots[0] : NULL, lr, o->momentum, o->nesterov,
-                         o->weight_decay);
+    const moru_sgd_options *o = s->options;
+    moru_node *stepped = moru_sgd_step(s->param, s->grad, o->momentum != 0 ? s->slots[0] : NULL, s->lr, o->momentum,
+                                       o->nesterov, s->weight_decay);
+    made[0] = stepped;
+    if (o->momentum != 0)
+        made[1] = moru_node_output(stepped, 1);
 }
 
 static moru_status check(const void *options, const char *where)
@@ -34,11 +36,5 @@ static const moru_field fields[] = {
     MORU_FIELD(moru_sgd_options, weight_decay, MORU_FIELD_REAL),
     MORU_OPTIMIZER_COMMON_FIELDS(moru_sgd_options),
 };
-static const moru_optimizer_rule rule = {.interleaved = true, .slots = slots, .step = step, .check = check};
-const moru_class moru_sgd_class = {"SGD", "sgd", "keras.optimizers", sizeof(moru_sgd_options), &defaults, fields,
-                                   sizeof fields / sizeof *fields, &rule};
-
-moru_optimizer *moru_sgd_new(const moru_sgd_options *options)
-{
-    return moru_optimizer_new(&moru_sgd_class, options ? options : &defaults);
-}
+static const moru_optimizer_rule rule = {.slots = slots, .step = step, .check = check};
+MORU_OPTIMIZER(sgd, "SGD", "sgd", moru_sgd_options, defaults, fields, rule)

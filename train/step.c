@@ -48,81 +48,6 @@ moru_node *moru_step_loss(moru_node *const *outputs, moru_node *const *targets, 
     return total;
 }
 
-typedef struct updates { moru_node **variables, **values; int n; } updates;
-
-static void add_update(updates *u, moru_node *variable, moru_node *value)
-{
-    u->variables[u->n] = variable;
-    u->values[u->n++] = value;
-}
-
-/* Parameters the graph doesn't read have no gradient and stay as they are, as in Keras. */
-static int used_parameters(const moru_training *t, moru_graph *graph, moru_node **params, int *which)
-{
-    int n = 0;
-    int32_t n_calls = graph->n_calls;
-    for (int i = 0; i < t->n_trained; i++) {
-        moru_node *param = moru_variable_from(graph, t->trained[i].weight->path, t->trained[i].weight->tensor);
-        if (moru_node_failed(param) || param->call->id >= n_calls)
-            continue;
-        which[n] = i;
-        params[n++] = param;
-    }
-    return n;
-}
-
-static void step_parameter(const moru_training *t, const moru_trained *trained, moru_node *param, moru_node *grad,
-                           moru_node *lr, moru_node *count, updates *u)
-{
-    moru_node *slots[MORU_MAX_SLOTS] = {NULL};
-    moru_graph_push_name(param->graph, trained->weight->path);
-    for (int k = 0; k < t->n_slots_each; k++)
-        slots[k] = moru_variable_from(param->graph, "slot", t->slots[trained->slot[k]]);
-    moru_node *stepped = moru_optimizer_rule_of(t->optimizer)->step(t->optimizer->options, param, grad, slots, lr,
-                                                                    count);
-    moru_graph_pop_name(param->graph);
-    if (moru_node_failed(stepped))
-        return;
-    add_update(u, param, stepped);
-    for (int k = 0; k < t->n_slots_each; k++)
-        add_update(u, slots[k], moru_node_output(stepped, 1 + k));
-}
-
-/* Gradients, clipping and the optimizer's steps; moving statistics of the trace. */
-static moru_status build_updates(const moru_training *t, moru_step *step, const moru_trace *trace, updates *u)
-{
-    moru_graph *graph = step->graph;
-    moru_node *loss = step->outputs[0];
-    int n_given = step->key.n_inputs + step->key.n_targets, capacity = t->n_trained ? t->n_trained : 1;
-    moru_node *lr = moru_placeholder(graph, "learning_rate", MORU_REAL, MORU_SCALAR_SHAPE);
-    moru_node *count = moru_placeholder(graph, "step", MORU_REAL, MORU_SCALAR_SHAPE);
-    step->placeholders[n_given] = lr;
-    step->placeholders[n_given + 1] = count;
-    step->n_placeholders = n_given + 2;
-    moru_node **params = calloc((size_t)capacity * 2, sizeof *params);
-    int *which = calloc((size_t)capacity, sizeof *which);
-    moru_status status = params && which ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "no memory for the training step");
-    if (status == MORU_OK) {
-        moru_node **grads = params + capacity;
-        int n = used_parameters(t, graph, params, which);
-        if (n > 0)
-            status = moru_gradients(loss, params, n, grads);
-        if (!step->key.unguarded)
-            lr = moru_require_finite(lr, loss);
-        if (status == MORU_OK)
-            moru_optimizer_clip(t->optimizer, grads, n);
-        for (int i = 0; status == MORU_OK && i < n; i++)
-            step_parameter(t, &t->trained[which[i]], params[i], grads[i], lr, count, u);
-        for (int i = 0; i < trace->n_updates; i++) {
-            moru_node *value = trace->update_values[i];
-            add_update(u, trace->update_variables[i], step->key.unguarded ? value : moru_require_finite(value, loss));
-        }
-    }
-    free(params);
-    free(which);
-    return status;
-}
-
 /* Loss, the losses of several outputs, metrics; scalars, in the order of the logs' names. */
 static void build_values(const moru_training *t, moru_step *step, moru_node *const *outputs, const moru_trace *trace)
 {
@@ -147,7 +72,7 @@ static void build_values(const moru_training *t, moru_step *step, moru_node *con
 
 /* ---- program ---- */
 
-static moru_status compile_step(moru_step *step, const updates *u)
+static moru_status compile_step(moru_step *step, const moru_updates *u)
 {
     return moru_program_new(&step->program, &(moru_program_options){
         .inputs = step->placeholders, .input_shapes = step->shapes, .n_inputs = step->n_placeholders,
@@ -174,7 +99,7 @@ static moru_status build_predict(const moru_training *t, moru_step *step)
     for (int k = 0; k < model->n_outputs; k++)
         step->outputs[k] = model->outputs[k];
     step->n_outputs = model->n_outputs;
-    return compile_step(step, &(updates){NULL});
+    return compile_step(step, &(moru_updates){NULL});
 }
 
 static moru_status build_rest(const moru_training *t, moru_step *step, moru_node **outputs, moru_trace *trace)
@@ -184,17 +109,14 @@ static moru_status build_rest(const moru_training *t, moru_step *step, moru_node
     MORU_TRY(moru_model_trace(model, step->graph, step->placeholders, outputs, trace));
     build_values(t, step, outputs, trace);
     if (step->key.kind == MORU_STEP_EVALUATE)
-        return compile_step(step, &(updates){NULL});
-    int capacity = t->n_trained * (1 + t->n_slots_each) + trace->n_updates + 1;
-    updates u = {calloc((size_t)capacity, sizeof *u.variables), calloc((size_t)capacity, sizeof *u.values), 0};
-    moru_status status = u.variables && u.values ? MORU_OK
-                                                 : moru_fail(MORU_ERR_MEMORY, "no memory for the training step");
-    if (status == MORU_OK && moru_graph_status(step->graph) == MORU_OK)
-        status = build_updates(t, step, trace, &u);
+        return compile_step(step, &(moru_updates){NULL});
+    moru_updates u = {NULL};
+    moru_status status = MORU_OK;
+    if (moru_graph_status(step->graph) == MORU_OK)
+        status = moru_step_updates(t, step, trace, &u);
     if (status == MORU_OK)
         status = compile_step(step, &u);
-    free(u.variables);
-    free(u.values);
+    moru_updates_free(&u);
     return status;
 }
 
@@ -228,7 +150,7 @@ static bool same_shapes(const moru_shape *a, const moru_shape *b, int n)
 static bool same_key(const moru_step_key *a, const moru_step_key *b)
 {
     return a->kind == b->kind && a->threads == b->threads && a->seed == b->seed && a->unguarded == b->unguarded
-        && a->without == b->without && a->n_inputs == b->n_inputs && a->n_targets == b->n_targets
+        && a->without == b->without && a->phase == b->phase && a->n_inputs == b->n_inputs && a->n_targets == b->n_targets
         && same_shapes(a->inputs, b->inputs, a->n_inputs)
         && same_shapes(a->targets, b->targets, a->n_targets)
         && memcmp(a->target_dtypes, b->target_dtypes, (size_t)a->n_targets * sizeof *a->target_dtypes) == 0;
@@ -251,10 +173,29 @@ static void put_first(moru_training *t, int k)
     t->steps[0] = step;
 }
 
+/* Counted from 0, steps of the optimizer: several iterations each where gradients are accumulated. */
+static int64_t optimizer_step(const moru_training *t)
+{
+    int64_t each = moru_optimizer_common(t->optimizer)->gradient_accumulation_steps;
+    return each > 0 ? t->iteration / each : t->iteration;
+}
+
+static int phase_of(const moru_training *t)
+{
+    const moru_optimizer_options *o = moru_optimizer_common(t->optimizer);
+    int phase = 0;
+    if (o->gradient_accumulation_steps > 0 && (t->iteration + 1) % o->gradient_accumulation_steps != 0)
+        phase |= MORU_PHASE_GATHER;
+    if (o->use_ema && o->ema_overwrite_frequency > 0 && (optimizer_step(t) + 1) % o->ema_overwrite_frequency == 0)
+        phase |= MORU_PHASE_AVERAGES;
+    return phase;
+}
+
 moru_status moru_step_get(moru_training *training, const moru_step_key *wanted, moru_step **step)
 {
     moru_step_key key = *wanted;
     key.without = training->model->without;
+    key.phase = key.kind == MORU_STEP_TRAIN ? phase_of(training) : 0;
     for (int k = 0; k < MORU_MAX_STEPS && training->steps[k]; k++)
         if (same_key(&training->steps[k]->key, &key)) {
             put_first(training, k);
@@ -336,7 +277,7 @@ moru_status moru_step_run(moru_training *training, moru_step *step, const moru_s
     bool train = step->key.kind == MORU_STEP_TRAIN;
     if (train) {
         step->learning_rate = (moru_real)moru_optimizer_learning_rate(training->optimizer, training->iteration);
-        step->count = (moru_real)(training->iteration + 1);
+        step->count = (moru_real)(optimizer_step(training) + 1);
     }
     MORU_TRY(bind(step, step->program, data, step->n_placeholders));
     moru_program_set_step(step->program, (uint64_t)training->iteration);

@@ -6,12 +6,19 @@
 
 typedef enum moru_step_kind { MORU_STEP_TRAIN, MORU_STEP_EVALUATE, MORU_STEP_PREDICT } moru_step_kind;
 
+/* What some training steps do, and others don't. */
+enum {
+    MORU_PHASE_GATHER = 1,    /* gradients are accumulated only */
+    MORU_PHASE_AVERAGES = 2   /* weights become their averages (ema_overwrite_frequency) */
+};
+
 /* Everything a compiled step depends on. Shapes begin with the batch. */
 typedef struct moru_step_key {
     moru_step_kind kind;
     int threads;
     uint64_t seed;
     uint32_t without;          /* passes that the model leaves out; filled in by moru_step_get() */
+    int phase;                 /* MORU_PHASE_* of the iteration; filled in by moru_step_get() */
     bool unguarded;            /* parameters are stepped even if the loss isn't finite */
     int n_inputs, n_targets;
     moru_shape inputs[MORU_MAX_FEATURES], targets[MORU_MAX_FEATURES];
@@ -45,6 +52,13 @@ void moru_step_set_batch(moru_step_key *key, int64_t batch);
 
 /* y = x if a scalar is finite; else the program ends with MORU_ERR_NUMERIC before anything that depends on y. */
 moru_node *moru_require_finite(moru_node *x, moru_node *scalar);
+
+/* New values of variables. */
+typedef struct moru_updates { moru_node **variables, **values; int n, capacity; } moru_updates;
+/* Appends the gradients of the step's loss and what becomes of weights, slots and the trace's variables. */
+moru_status moru_step_updates(const moru_training *training, moru_step *step, const moru_trace *trace,
+                              moru_updates *updates);
+void moru_updates_free(moru_updates *updates);
 
 /* Makes the model's inputs and n targets as placeholders of a new graph with the model's open sizes. */
 moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, const moru_step_key *key,

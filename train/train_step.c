@@ -14,6 +14,7 @@ typedef struct stage {
     moru_tensor **slots;
     int n_slots;
     moru_node *loss, *lr, *count;  /* lr, count: placeholders */
+    moru_node *shared;             /* new value of the optimizer's shared slot */
     moru_real learning_rate, step; /* bound */
 } stage;
 
@@ -154,13 +155,11 @@ static int list_weights(moru_model *const *models, int n_models, moru_weight **w
     return n;
 }
 
-static moru_node *slot(stage *g, moru_graph *graph, const moru_tensor *like, double initial)
+static moru_node *slot(stage *g, moru_graph *graph, const moru_slot *rule, const moru_weight *weight)
 {
-    moru_tensor *tensor = moru_tensor_new(MORU_REAL, like->shape);
+    moru_tensor *tensor = moru_slot_new(rule, weight);
     if (!tensor)
         return moru_graph_fail(graph, MORU_ERR_MEMORY, "no memory for the optimizer's state");
-    for (int64_t i = 0; initial != 0 && i < tensor->size; i++)
-        ((moru_real *)tensor->data)[i] = (moru_real)initial;
     g->slots[g->n_slots++] = tensor;
     return moru_variable_from(graph, "slot", tensor);
 }
@@ -169,19 +168,34 @@ static void step_weight(moru_train_step *s, stage *g, moru_node *lr, const moru_
                         moru_node *grad)
 {
     moru_slot rules[MORU_MAX_SLOTS];
-    moru_node *slots[MORU_MAX_SLOTS] = {NULL};
-    const moru_optimizer_rule *rule = moru_optimizer_rule_of(g->optimizer);
-    int n = rule->slots(g->optimizer->options, rules);
+    moru_node *slots[MORU_MAX_SLOTS] = {NULL}, *made[1 + MORU_MAX_SLOTS];
+    int n = moru_optimizer_rule_of(g->optimizer)->slots(g->optimizer->options, weight, rules);
     moru_graph_push_name(s->graph, weight->path);
     for (int k = 0; k < n; k++)
-        slots[k] = slot(g, s->graph, weight->tensor, rules[k].initial);
-    moru_node *stepped = rule->step(g->optimizer->options, param, grad, slots, lr, g->count);
+        slots[k] = slot(g, s->graph, &rules[k], weight);
+    moru_stepping stepping = {.param = param, .grad = grad, .slots = slots, .shared = g->shared, .lr = lr,
+                              .step = g->count};
+    moru_optimizer_step(g->optimizer, weight, &stepping, made);
     moru_graph_pop_name(s->graph);
-    if (moru_node_failed(stepped))
+    if (moru_node_failed(made[0]))
         return;
-    moru_trace_update(&s->trace, moru_variable_from(s->graph, weight->path, weight->tensor), stepped);
+    moru_trace_update(&s->trace, moru_variable_from(s->graph, weight->path, weight->tensor), made[0]);
     for (int k = 0; k < n; k++)
-        moru_trace_update(&s->trace, slots[k], moru_node_output(stepped, 1 + k));
+        if (made[1 + k])
+            moru_trace_update(&s->trace, slots[k], made[1 + k]);
+}
+
+/* The scalar that all weights share. */
+static void step_shared(moru_train_step *s, stage *g)
+{
+    const moru_optimizer_rule *rule = moru_optimizer_rule_of(g->optimizer);
+    const moru_slot shared = {.name = "shared", .initial = rule->shared, .own_shape = true};
+    if (!rule->share)
+        return;
+    moru_node *old = slot(g, s->graph, &shared, NULL);
+    moru_node *one = moru_require_finite(moru_scalar(s->graph, 1), g->loss);
+    g->shared = rule->share(g->optimizer->options, moru_mul(old, one), g->count);
+    moru_trace_update(&s->trace, old, g->shared);
 }
 
 /* Values of the weights that the graph reads; others have no gradient and stay as they are, as in Keras. */
@@ -202,9 +216,13 @@ static int used_weights(moru_train_step *s, moru_weight **weights, int n, moru_n
 static moru_status step_weights(moru_train_step *s, stage *g, moru_weight **weights, int n, moru_node **params)
 {
     moru_node **grads = params + n;
+    double scale = moru_optimizer_common(g->optimizer)->loss_scale_factor;
     n = used_weights(s, weights, n, params);
     if (n > 0)
-        MORU_TRY(moru_gradients(g->loss, params, n, grads));
+        MORU_TRY(moru_gradients(scale > 0 ? moru_mul_scalar(g->loss, scale) : g->loss, params, n, grads));
+    for (int i = 0; scale > 0 && i < n; i++)
+        grads[i] = moru_mul_scalar(grads[i], 1 / scale);
+    step_shared(s, g);
     moru_node *lr = moru_require_finite(g->lr, g->loss);
     moru_optimizer_clip(g->optimizer, grads, n);
     for (int i = 0; i < n; i++)
@@ -225,7 +243,13 @@ static moru_status add_stage(moru_train_step *s, moru_optimizer *optimizer, stag
     }
     g->optimizer = optimizer;
     s->stages[s->n_stages++] = *made = g;
-    return optimizer->status == MORU_OK ? MORU_OK : moru_fail(optimizer->status, "%s", optimizer->error);
+    if (optimizer->status != MORU_OK)
+        return moru_fail(optimizer->status, "%s", optimizer->error);
+    const moru_optimizer_options *o = moru_optimizer_common(optimizer);
+    if (o->use_ema || o->gradient_accumulation_steps > 0)
+        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: use_ema and gradient_accumulation_steps aren't supported in steps of "
+                         "one's own", optimizer->class_->class_name);
+    return MORU_OK;
 }
 
 static moru_status minimize(moru_train_step *s, stage *g, moru_node *loss, moru_model *const *models, int n_models)
@@ -236,7 +260,7 @@ static moru_status minimize(moru_train_step *s, stage *g, moru_node *loss, moru_
         g->loss = with_penalties(s, g->loss, models[i]);
     g->lr = moru_placeholder(s->graph, "learning_rate", MORU_REAL, MORU_SCALAR_SHAPE);
     g->count = moru_placeholder(s->graph, "step", MORU_REAL, MORU_SCALAR_SHAPE);
-    g->slots = calloc((size_t)n * MORU_MAX_SLOTS + 1, sizeof *g->slots);
+    g->slots = calloc((size_t)n * MORU_MAX_SLOTS + 2, sizeof *g->slots);
     moru_weight **weights = calloc((size_t)n + 1, sizeof *weights);
     moru_node **params = calloc((size_t)n * 2 + 1, sizeof *params);
     moru_status status = MORU_ERR_MEMORY;

@@ -46,6 +46,17 @@ void moru_training_free(moru_training *training)
     free(training);
 }
 
+void moru_training_finish(moru_training *training)
+{
+    for (int i = 0; training->iteration > 0 && i < training->n_trained; i++) {
+        const moru_trained *trained = &training->trained[i];
+        moru_tensor *weight = trained->weight->tensor;
+        if (trained->average >= 0)
+            memcpy(moru_tensor_data(weight), moru_tensor_const_data(training->slots[trained->average]),
+                   (size_t)moru_tensor_size(weight) * sizeof(moru_real));
+    }
+}
+
 moru_optimizer *moru_model_optimizer(moru_model *model)
 {
     return model && model->training ? model->training->optimizer : NULL;

@@ -15,7 +15,8 @@ struct moru_step;             /* train/step.h */
 /* A parameter that the optimizer steps. Its slots are training->slots[slot[i]]. */
 typedef struct moru_trained {
     moru_weight *weight;
-    int slot[MORU_MAX_SLOTS];
+    int n_slots, slot[MORU_MAX_SLOTS];
+    int average, accumulated;           /* of use_ema, gradient_accumulation_steps; -1: none */
 } moru_trained;
 
 typedef struct moru_training {
@@ -26,9 +27,9 @@ typedef struct moru_training {
 
     moru_trained *trained;              /* trainable when the model was compiled, in Keras's order */
     int n_trained;
-    int n_slots_each;
     moru_tensor **slots;                /* n_slots of them, owned, in the order in which Keras's files number them */
     int n_slots;
+    int shared_slot;                    /* a scalar of all weights; -1: none */
 
     int n_outputs;
     moru_loss losses[MORU_MAX_OUTPUTS];
@@ -48,6 +49,8 @@ moru_training *moru_training_of(moru_model *model);
 /* The compiled model's training, or MORU_ERR_STATE. */
 moru_status moru_training_get(moru_model *model, const char *what, moru_training **training);
 void moru_training_free(moru_training *training);
+/* With use_ema, at the end of a fit: the weights become their averages. */
+void moru_training_finish(moru_training *training);
 /* The metric whose mean log_names[k] names, without "val_" or with; NULL: a loss. */
 const moru_metric *moru_logged_metric(const moru_training *training, int k);
 /* Name of output k: of the layer that makes it. */

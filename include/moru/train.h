@@ -7,50 +7,11 @@
 #include <moru/dataset.h>
 #include <moru/model.h>
 #include <moru/program.h>
+#include <moru/train/optimizers.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/** @name Optimizers
- * A constructor's result belongs to the caller until moru_compile() takes it. learning_rate_schedule, if given, is a spec
- * ("cosine_decay(initial_learning_rate=0.1, decay_steps=1000)") and takes the place of learning_rate. @{ */
-typedef struct moru_optimizer moru_optimizer;
-#define MORU_OPTIMIZER_OPTIONS \
-    const char *name;                   \
-    double learning_rate;               \
-    const char *learning_rate_schedule; \
-    double weight_decay;    /* decoupled; 0: none */ \
-    double clipnorm, clipvalue, global_clipnorm; /* 0: none */
-typedef struct moru_sgd_options { MORU_OPTIMIZER_OPTIONS double momentum; bool nesterov; } moru_sgd_options;
-typedef struct moru_adam_options { MORU_OPTIMIZER_OPTIONS double beta_1, beta_2, epsilon; } moru_adam_options;
-typedef struct moru_rmsprop_options { MORU_OPTIMIZER_OPTIONS double rho, momentum, epsilon; bool centered; } moru_rmsprop_options;
-typedef struct moru_adagrad_options { MORU_OPTIMIZER_OPTIONS double initial_accumulator_value, epsilon; } moru_adagrad_options;
-#define MORU_SGD_DEFAULTS .learning_rate = 0.01
-#define moru_sgd(...) MORU_WITH_DEFAULTS(moru_sgd_new, moru_sgd_options, MORU_SGD_DEFAULTS, __VA_ARGS__)
-#define MORU_ADAM_DEFAULTS .learning_rate = 0.001, .beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7
-#define moru_adam(...) MORU_WITH_DEFAULTS(moru_adam_new, moru_adam_options, MORU_ADAM_DEFAULTS, __VA_ARGS__)
-#define MORU_ADAMW_DEFAULTS .learning_rate = 0.001, .weight_decay = 0.004, .beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7
-#define moru_adamw(...) MORU_WITH_DEFAULTS(moru_adamw_new, moru_adam_options, MORU_ADAMW_DEFAULTS, __VA_ARGS__)
-#define MORU_RMSPROP_DEFAULTS .learning_rate = 0.001, .rho = 0.9, .epsilon = 1e-7
-#define moru_rmsprop(...) MORU_WITH_DEFAULTS(moru_rmsprop_new, moru_rmsprop_options, MORU_RMSPROP_DEFAULTS, __VA_ARGS__)
-#define MORU_ADAGRAD_DEFAULTS .learning_rate = 0.001, .initial_accumulator_value = 0.1, .epsilon = 1e-7
-#define moru_adagrad(...) MORU_WITH_DEFAULTS(moru_adagrad_new, moru_adagrad_options, MORU_ADAGRAD_DEFAULTS, __VA_ARGS__)
-MORU_API moru_optimizer *moru_sgd_new(const moru_sgd_options *options);
-MORU_API moru_optimizer *moru_adam_new(const moru_adam_options *options);
-MORU_API moru_optimizer *moru_adamw_new(const moru_adam_options *options);
-MORU_API moru_optimizer *moru_rmsprop_new(const moru_rmsprop_options *options);
-MORU_API moru_optimizer *moru_adagrad_new(const moru_adagrad_options *options);
-/** From a spec: "adam", "sgd(0.1, momentum=0.9)", or a Keras JSON object. */
-MORU_API moru_status moru_optimizer_from(moru_optimizer **optimizer, const char *spec);
-MORU_API void moru_optimizer_free(moru_optimizer *optimizer);
-MORU_API double moru_optimizer_learning_rate(const moru_optimizer *optimizer, int64_t iteration);
-/** Replaces rate and schedule by a fixed rate. */
-MORU_API void moru_optimizer_set_learning_rate(moru_optimizer *optimizer, double rate);
-MORU_API moru_status moru_optimizer_set_schedule(moru_optimizer *optimizer, const char *spec);
-/** Value of a schedule spec at an iteration (counted from 0). */
-MORU_API moru_status moru_schedule_value(const char *spec, int64_t iteration, double *value);
-/** @} */
 
 #define MORU_MAX_METRICS 8
 #define MORU_MAX_OUTPUTS 64
