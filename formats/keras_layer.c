@@ -163,11 +163,27 @@ static moru_status write_children(const moru_layer *layer, json_t *config)
     return MORU_OK;
 }
 
+/* Constraints, and the regularizer of the outputs, of a class that has no fields for them. */
+static json_t *take_extras(json_t *unknown, json_t *config)
+{
+    json_t *extras = json_object();
+    for (size_t k = 0; extras && k < json_array_size(unknown);) {
+        const char *name = json_string_value(json_array_get(unknown, k)), *cut = strstr(name, "_constraint");
+        bool known = strcmp(name, "activity_regularizer") == 0 || (cut && strcmp(cut, "_constraint") == 0);
+        if (known && json_object_set(extras, name, json_object_get(config, name)) == 0)
+            json_array_remove(unknown, k);
+        else
+            k++;
+    }
+    return extras;
+}
+
 static moru_layer *make(const moru_layer_class *class_, json_t *config, const char *path, moru_listing *faults)
 {
     moru_arena arena = {0};
     struct common { MORU_LAYER_OPTIONS } common = {.trainable = true};
     json_t *unknown = json_array(), *own = without_input_shape(config, class_);
+    json_t *extras = NULL;
     moru_layer *layer = NULL;
     char *options = moru_arena_alloc(&arena, class_->size);
     int before = faults->count;
@@ -179,6 +195,7 @@ static moru_layer *make(const moru_layer_class *class_, json_t *config, const ch
     moru_status status = moru_fields_read(&arena, class_->fields, class_->n_fields, own, options, path, unknown);
     if (status != MORU_OK)
         moru_listing_add(faults, status, "%s", moru_last_error());
+    extras = take_extras(unknown, own);
     for (size_t k = 0; k < json_array_size(unknown); k++)
         moru_listing_add(faults, MORU_ERR_UNSUPPORTED, "%s: option %.60s of %s", path,
                          json_string_value(json_array_get(unknown, k)), class_->class_name);
@@ -193,6 +210,10 @@ static moru_layer *make(const moru_layer_class *class_, json_t *config, const ch
     memcpy(options, &common.name, sizeof common.name); /* one by one: a class's own option may lie in the padding */
     memcpy(options + offsetof(struct common, trainable), &common.trainable, sizeof common.trainable);
     layer = moru_layer_new(class_, options);
+    if (layer && layer->status == MORU_OK && (status = moru_layer_read_extras(layer, extras)) != MORU_OK) {
+        layer->status = status;
+        snprintf(layer->error, sizeof layer->error, "%s", moru_last_error());
+    }
     if (!layer || layer->status != MORU_OK) {
         moru_listing_add(faults, layer ? layer->status : MORU_ERR_MEMORY, "%s: %s", path,
                          layer ? layer->error : "out of memory");
@@ -204,6 +225,7 @@ static moru_layer *make(const moru_layer_class *class_, json_t *config, const ch
     if (layer && policy && strcmp(policy, "float32") != 0 && !takes_dtype(class_))
         layer->dtype = moru_arena_strdup(&layer->arena, policy);
 done:
+    json_decref(extras);
     json_decref(unknown);
     json_decref(own);
     moru_arena_free(&arena);
@@ -260,7 +282,7 @@ json_t *moru_keras_layer_write(const moru_layer *layer)
         return object;
     }
     json_t *config = moru_fields_write(class_->fields, class_->n_fields, layer->options);
-    if (!config || write_children(layer, config) != MORU_OK) {
+    if (!config || write_children(layer, config) != MORU_OK || moru_layer_write_extras(layer, config) != MORU_OK) {
         json_decref(config);
         return NULL;
     }

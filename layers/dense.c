@@ -11,6 +11,9 @@ static const moru_field fields[] = {
     MORU_FIELD_OBJECT(moru_dense_options, bias_initializer, "initializer"),
     MORU_FIELD_OBJECT(moru_dense_options, kernel_regularizer, "regularizer"),
     MORU_FIELD_OBJECT(moru_dense_options, bias_regularizer, "regularizer"),
+    MORU_FIELD_OBJECT(moru_dense_options, activity_regularizer, "regularizer"),
+    MORU_FIELD_OBJECT(moru_dense_options, kernel_constraint, "constraint"),
+    MORU_FIELD_OBJECT(moru_dense_options, bias_constraint, "constraint"),
 };
 
 static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n)

@@ -49,7 +49,8 @@ const moru_class *const *moru_family(const char *family, int *n)
         int n;
     } families[] = {{"initializer", moru_initializer_classes, moru_initializer_count},
                     {"regularizer", moru_regularizer_classes, moru_regularizer_count},
-                    {"activation", moru_activation_classes, moru_activation_count}};
+                    {"activation", moru_activation_classes, moru_activation_count},
+                    {"constraint", moru_constraint_classes, moru_constraint_count}};
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         if (strcmp(families[i].name, family) == 0) {
             *n = families[i].n;
@@ -237,7 +238,12 @@ moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shap
                                     moru_shape_print(&shape, text, sizeof text));
     if (!initializer)
         return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s_initializer is missing", name);
-    if (regularizer && moru_regularizer_factors(regularizer, name, &weight.l1, &weight.l2) != MORU_OK)
+    if (regularizer && moru_regularizer_parse(regularizer, name, &weight.penalty) != MORU_OK)
+        return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s", moru_last_error());
+    if (weight.penalty.orthogonal > 0 && shape.rank != 2)
+        return moru_layer_error(layer, MORU_ERR_SHAPE, "%s: OrthogonalRegularizer is for matrices", name);
+    weight.constraint = moru_layer_constraint(layer, name);
+    if (weight.constraint && moru_constraint_check(weight.constraint, shape.rank, name) != MORU_OK)
         return moru_layer_error(layer, MORU_ERR_ARGUMENT, "%s", moru_last_error());
     MORU_TRY(make_room(layer));
     weight.tensor = moru_tensor_new(MORU_REAL, shape);

@@ -7,6 +7,12 @@
 #include "core/config.h"
 #include "core/graph.h"
 
+/* A parsed regularizer: factors of sum |w|, sum w^2, and of the cosines between rows or columns. */
+typedef struct moru_regularizer { double l1, l2, orthogonal; bool columns; } moru_regularizer;
+
+/* An option that isn't one of the class's fields: "kernel_constraint", "activity_regularizer". */
+typedef struct moru_extra { const char *name, *spec; struct moru_extra *next; } moru_extra;
+
 typedef struct moru_weight {
     const char *name;          /* "kernel" */
     char *path;                /* Keras's: "model/dense/kernel" (Sequential) or "dense/kernel"; set by the model */
@@ -14,7 +20,8 @@ typedef struct moru_weight {
     moru_tensor *tensor;
     bool trainable;            /* as made: moving statistics are not. The layer's own flag counts besides */
     const char *initializer, *regularizer; /* specs; regularizer may be NULL */
-    double l1, l2;             /* of the regularizer, parsed */
+    moru_regularizer penalty;  /* the regularizer, parsed */
+    const char *constraint;    /* spec of what holds after each step; NULL: nothing */
     int64_t ones_from, ones;   /* after initialization these many elements from there on are 1 (LSTM's forget bias) */
     moru_layer *owner;         /* the layer inside this one that has the weight as its weight number owner_index and */
     int owner_index;           /* owns the tensor; NULL: this layer itself */
@@ -83,6 +90,7 @@ struct moru_layer {
     void *options;
     moru_weight *weights;
     int n_weights, cap_weights;    /* its own, and those of the layers inside: moru_layer_borrow_weights() */
+    moru_extra *extras;        /* options besides the class's fields */
     moru_layer **children;     /* layers inside, owned: those among the options, and what build() adds */
     int n_children;
     struct moru_model *nested; /* owned: this layer is a model */
@@ -146,13 +154,31 @@ moru_node *moru_as_real(moru_node *x);
 typedef struct moru_input_options { MORU_LAYER_OPTIONS moru_shape batch_shape; const char *dtype; } moru_input_options;
 moru_status moru_input_dtype(const moru_layer *layer, moru_dtype *dtype);
 
-/* The classes specs of a family ("initializer", "regularizer", "activation") may name; NULL: no such family. */
+/* The classes specs of a family ("initializer", "regularizer", "activation", "constraint") may name; NULL: no such family. */
 const moru_class *const *moru_family(const char *family, int *n);
 extern const moru_class *const moru_initializer_classes[], *const moru_regularizer_classes[],
-    *const moru_activation_classes[];
-extern const int moru_initializer_count, moru_regularizer_count, moru_activation_count;
-/* Factors of sum |w| and sum w^2. */
-moru_status moru_regularizer_factors(const char *spec, const char *where, double *l1, double *l2);
+    *const moru_activation_classes[], *const moru_constraint_classes[];
+extern const int moru_initializer_count, moru_regularizer_count, moru_activation_count, moru_constraint_count;
+moru_status moru_regularizer_parse(const char *spec, const char *where, moru_regularizer *out);
+/* A scalar; NULL: all factors are 0. of_samples: x is a batch, whose mean over samples counts. */
+moru_node *moru_regularization(const moru_regularizer *regularizer, moru_node *x, bool of_samples);
+/* x min(1/|x|, 1e7), |x| along n axes. */
+moru_node *moru_unit_length(moru_node *x, const int *axes, int n);
+moru_status moru_constraint_check(const char *spec, int rank, const char *where);
+/* What a constraint makes of a weight. */
+moru_node *moru_constrain(const char *spec, moru_node *w);
+
+/* Any layer may have "X_constraint" for a weight whose X_initializer it has, and "activity_regularizer", whether they
+ * are among its fields (and in its options struct then) or not. Value; NULL: none. */
+const char *moru_layer_extra(const moru_layer *layer, const char *name);
+moru_status moru_layer_set_extra(moru_layer *layer, const char *name, const char *spec);
+/* The constraint of a weight of this name, of this layer or of one around it. */
+const char *moru_layer_constraint(const moru_layer *layer, const char *weight);
+/* Appends the regularization of a call's n outputs to the trace. */
+void moru_layer_regularize(const moru_layer_call *call, int n);
+/* From and into a configuration: members that are no fields. */
+moru_status moru_layer_read_extras(moru_layer *layer, json_t *extras);
+moru_status moru_layer_write_extras(const moru_layer *layer, json_t *config);
 
 /* All layer classes: layers/layers.def. */
 #define MORU_LAYER_CLASS(name) extern const moru_layer_class name;

@@ -2,6 +2,7 @@ layers_sources = \
     layers/activation.c \
     layers/batch_normalization.c \
     layers/concatenate.c \
+    layers/constraints.c \
     layers/conv2d.c \
     layers/conv2d_transpose.c \
     layers/dense.c \

@@ -53,6 +53,9 @@ moru_node *moru_trace_value(const moru_trace *trace, moru_node *variable);
 /* Assigns: no gradient goes through, as through a variable of Keras's. */
 void moru_trace_update(moru_trace *trace, moru_node *variable, moru_node *value);
 
+/* One more loss beside the outputs: a scalar, or NULL. */
+void moru_trace_loss(moru_trace *trace, moru_graph *graph, moru_node *loss);
+
 /* Layers as Keras orders them in `model.layers` (for weights files): without the input layer in a Sequential model;
  * a functional one's order is by depth. Fills order (n_layers at most) and returns the count. */
 int moru_model_keras_order(const moru_model *model, moru_layer **order);

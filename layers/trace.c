@@ -76,17 +76,9 @@ void moru_layer_update(const moru_layer_call *call, int k, moru_node *value)
     moru_trace_update(call->trace, variable_of(call, k), value);
 }
 
-/* l1 sum |w| + l2 sum w^2. */
-static void add_loss(moru_graph *graph, moru_trace *trace, const moru_weight *weight)
+void moru_trace_loss(moru_trace *trace, moru_graph *graph, moru_node *loss)
 {
-    moru_node *w = moru_trace_value(trace, moru_variable_from(graph, weight->path, weight->tensor)), *loss = NULL;
-    if (weight->l1 > 0)
-        loss = moru_mul_scalar(moru_sum_all(moru_abs(w)), weight->l1);
-    if (weight->l2 > 0) {
-        moru_node *l2 = moru_mul_scalar(moru_sum_all(moru_square(w)), weight->l2);
-        loss = loss ? moru_add(loss, l2) : l2;
-    }
-    if (!loss)
+    if (!loss || moru_node_failed(loss))
         return;
     if (!grow(&trace->losses, trace->n_losses, trace->cap_losses)) {
         moru_graph_fail(graph, MORU_ERR_MEMORY, "no memory for the losses of a model");
@@ -95,6 +87,12 @@ static void add_loss(moru_graph *graph, moru_trace *trace, const moru_weight *we
     if (trace->n_losses == trace->cap_losses)
         trace->cap_losses = trace->cap_losses ? 2 * trace->cap_losses : 16;
     trace->losses[trace->n_losses++] = loss;
+}
+
+static void add_loss(moru_graph *graph, moru_trace *trace, const moru_weight *weight)
+{
+    moru_node *w = moru_trace_value(trace, moru_variable_from(graph, weight->path, weight->tensor));
+    moru_trace_loss(trace, graph, moru_regularization(&weight->penalty, w, false));
 }
 
 /* ---- replaying ---- */

@@ -176,6 +176,8 @@ static void step_weight(moru_train_step *s, stage *g, moru_node *lr, const moru_
     moru_stepping stepping = {.param = param, .grad = grad, .slots = slots, .shared = g->shared, .lr = lr,
                               .step = g->count};
     moru_optimizer_step(g->optimizer, weight, &stepping, made);
+    if (weight->constraint)
+        made[0] = moru_constrain(weight->constraint, made[0]);
     moru_graph_pop_name(s->graph);
     if (moru_node_failed(made[0]))
         return;

@@ -171,6 +171,17 @@ static moru_status average_weights(work *w)
     return MORU_OK;
 }
 
+/* After every iteration, as in Keras, of weights that have a gradient. */
+static void constrain(work *w)
+{
+    for (int i = 0; i < w->t->n_trained; i++) {
+        place *p = &w->places[i];
+        const char *constraint = p->trained->weight->constraint;
+        if (p->grad && constraint)
+            p->value = moru_constrain(constraint, p->value ? p->value : moru_mul(p->variable, w->one));
+    }
+}
+
 static moru_status build(work *w, const moru_trace *trace)
 {
     moru_node *loss = w->step->outputs[0];
@@ -189,6 +200,7 @@ static moru_status build(work *w, const moru_trace *trace)
     }
     if (w->options->use_ema)
         MORU_TRY(average_weights(w));
+    constrain(w);
     for (int i = 0; i < w->t->n_trained; i++)
         if (w->places[i].value)
             MORU_TRY(add_update(w, w->places[i].variable, w->places[i].value));

@@ -36,6 +36,13 @@ MORU_API const char *moru_layer_class_name(const moru_layer *layer);
  *  Set it before moru_compile(), or compile again: what is trained is settled there. */
 MORU_API void moru_layer_set_trainable(moru_layer *layer, bool trainable);
 MORU_API bool moru_layer_trainable(const moru_layer *layer);
+/** Puts a weight under a constraint, which holds after each training step: "max_norm(2)", "non_neg", "unit_norm",
+ *  "min_max_norm(0.5, 1)". weight is the beginning of Keras's option: "kernel" for kernel_constraint. Before the layer is
+ *  applied; a mistake is reported by the model. */
+MORU_API void moru_layer_set_constraint(moru_layer *layer, const char *weight, const char *spec);
+/** Keras's activity_regularizer: l1 sum |y| + l2 sum y^2 of the outputs, of a batch the mean over its samples, joins the
+ *  loss. Before the layer is applied. */
+MORU_API void moru_layer_set_activity_regularizer(moru_layer *layer, const char *spec);
 MORU_API int moru_layer_weight_count(const moru_layer *layer);
 /** Weight k in Keras's order, owned by the layer; its tensor may be written between steps. */
 MORU_API moru_tensor *moru_layer_weight_at(moru_layer *layer, int k, const char **name);
@@ -81,7 +88,8 @@ typedef struct moru_dense_options {
     const char *activation;
     bool use_bias;
     const char *kernel_initializer, *bias_initializer;
-    const char *kernel_regularizer, *bias_regularizer;
+    const char *kernel_regularizer, *bias_regularizer, *activity_regularizer;
+    const char *kernel_constraint, *bias_constraint;
 } moru_dense_options;
 #define MORU_DENSE_DEFAULTS MORU_LAYER_DEFAULTS, .use_bias = true, .kernel_initializer = "glorot_uniform", .bias_initializer = "zeros"
 #define moru_dense(...) MORU_WITH_DEFAULTS(moru_dense_new, moru_dense_options, MORU_DENSE_DEFAULTS, __VA_ARGS__)
