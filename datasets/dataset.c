@@ -17,7 +17,7 @@ static moru_status check_info(moru_dataset *d)
 {
     const moru_dataset_info *info = &d->info;
     if (info->size < 0 || info->n_inputs < 1 || info->n_inputs > MORU_MAX_FEATURES || info->n_targets < 0
-        || info->n_targets > MORU_MAX_FEATURES)
+        || info->n_targets > MORU_MAX_FEATURES || info->n_weights < 0 || info->n_weights > info->n_targets)
         return moru_fail(MORU_ERR_ARGUMENT, "data set: %" PRId64 " samples of %d inputs and %d targets make no sense",
                          info->size, info->n_inputs, info->n_targets);
     for (int k = 0; k < info->n_inputs; k++)
@@ -159,26 +159,40 @@ static moru_status copy_tensor(const moru_tensor *from, moru_tensor **to)
 
 static const moru_dataset_class array_class = {read_arrays, free_arrays};
 
-moru_status moru_dataset_from_tensors(moru_dataset **dataset, const moru_tensor *const *inputs, int n_inputs,
-                                      const moru_tensor *const *targets, int n_targets)
+moru_status moru_dataset_from_weighted_tensors(moru_dataset **dataset, const moru_tensor *const *inputs, int n_inputs,
+                                               const moru_tensor *const *targets, int n_targets,
+                                               const moru_tensor *const *weights, int n_weights)
 {
+    const moru_tensor *all[MORU_MAX_FEATURES];
+    int n = n_targets + n_weights;
     *dataset = NULL;
+    if (n_targets < 0 || n_weights < 0 || n_targets > MORU_MAX_FEATURES || n > MORU_MAX_FEATURES)
+        return moru_fail(MORU_ERR_ARGUMENT, "data set: %d targets and %d weights; %d in all are possible", n_targets,
+                         n_weights, MORU_MAX_FEATURES);
+    for (int k = 0; k < n; k++)
+        all[k] = k < n_targets ? targets[k] : weights[k - n_targets];
     arrays *a = calloc(1, sizeof *a);
     if (!a)
         return moru_fail(MORU_ERR_MEMORY, "no memory for a data set");
-    moru_dataset_info info = {0};
-    moru_status status = describe_arrays(a, "arrays", &info, inputs, n_inputs, targets, n_targets);
+    moru_dataset_info info = {.n_weights = n_weights};
+    moru_status status = describe_arrays(a, "arrays", &info, inputs, n_inputs, all, n);
     if (status != MORU_OK)
         moru_fail_in(status, "data set");
     for (int k = 0; k < n_inputs && status == MORU_OK; k++)
         status = copy_tensor(inputs[k], &a->inputs[k]);
-    for (int k = 0; k < n_targets && status == MORU_OK; k++)
-        status = copy_tensor(targets[k], &a->targets[k]);
+    for (int k = 0; k < n && status == MORU_OK; k++)
+        status = copy_tensor(all[k], &a->targets[k]);
     if (status == MORU_OK && !(*dataset = moru_dataset_custom(&array_class, a, &info)))
         status = MORU_ERR_MEMORY;
     if (status != MORU_OK)
         free_arrays(a);
     return status;
+}
+
+moru_status moru_dataset_from_tensors(moru_dataset **dataset, const moru_tensor *const *inputs, int n_inputs,
+                                      const moru_tensor *const *targets, int n_targets)
+{
+    return moru_dataset_from_weighted_tensors(dataset, inputs, n_inputs, targets, n_targets, NULL, 0);
 }
 
 moru_status moru_dataset_take(moru_dataset **dataset, const char *name, moru_tensor **inputs, int n_inputs,

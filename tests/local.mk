@@ -28,6 +28,7 @@ unit_tests = \
     tests/test_layers \
     tests/test_loader \
     tests/test_losses \
+    tests/test_loss_values \
     tests/test_models \
     tests/test_nested \
     tests/test_operations \

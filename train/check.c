@@ -58,13 +58,16 @@ static moru_status check_input(const moru_model *model, int k, const moru_shape 
                      moru_dtype_name(input->dtype), print_sample(&input->shape, want, sizeof want));
 }
 
-static moru_status check_counts(const moru_model *model, int n_inputs, int n_targets, const char *where)
+static moru_status check_counts(const moru_model *model, int n_inputs, int n_targets, int n_weights,
+                                const char *where)
 {
     if (model->n_inputs > MORU_MAX_FEATURES || model->n_outputs > MORU_MAX_FEATURES)
         return moru_fail(MORU_ERR_UNSUPPORTED, "%s: the model has more than %d inputs or outputs", where,
                          MORU_MAX_FEATURES);
     if (n_inputs != model->n_inputs)
         return moru_fail(MORU_ERR_SHAPE, "%s: %d inputs a sample, the model has %d", where, n_inputs, model->n_inputs);
+    if (n_weights < 0 || (n_weights > 1 && n_weights != model->n_outputs) || n_weights > MORU_MAX_FEATURES)
+        return moru_fail(MORU_ERR_SHAPE, "%s: %d weights a sample, for %d outputs", where, n_weights, model->n_outputs);
     if (n_targets >= 0 && n_targets != model->n_outputs)
         return moru_fail(MORU_ERR_SHAPE, "%s: %d targets a sample, the model has %d outputs", where, n_targets,
                          model->n_outputs);
@@ -81,9 +84,10 @@ moru_status moru_check_dataset(const moru_training *training, const moru_dataset
     const char *where = info.name ? info.name : "data";
     if (info.size < 1)
         return moru_fail(MORU_ERR_ARGUMENT, "%s: it holds no samples", where);
-    MORU_TRY(check_counts(model, info.n_inputs, info.n_targets, where));
+    MORU_TRY(check_counts(model, info.n_inputs, info.n_targets - info.n_weights, info.n_weights, where));
     key->n_inputs = info.n_inputs;
-    key->n_targets = info.n_targets;
+    key->n_targets = info.n_targets - info.n_weights;
+    key->n_weights = info.n_weights;
     for (int k = 0; k < info.n_inputs; k++) {
         MORU_TRY(check_input(model, k, &info.input_shapes[k], info.input_dtypes[k], where));
         key->inputs[k] = filled(&model->inputs[k]->shape, &info.input_shapes[k]);
@@ -92,9 +96,11 @@ moru_status moru_check_dataset(const moru_training *training, const moru_dataset
         const moru_shape *sample = &info.target_shapes[k];
         if (sample->rank + 1 > MORU_MAX_RANK)
             return moru_fail(MORU_ERR_SHAPE, "%s: target %d has too many dimensions", where, k);
-        key->targets[k] = (moru_shape){.rank = sample->rank + 1};
-        memcpy(key->targets[k].dims + 1, sample->dims, (size_t)sample->rank * sizeof *sample->dims);
-        key->target_dtypes[k] = info.target_dtypes[k];
+        moru_shape shape = {.rank = sample->rank + 1};
+        memcpy(shape.dims + 1, sample->dims, (size_t)sample->rank * sizeof *sample->dims);
+        bool weight = k >= key->n_targets;
+        *(weight ? &key->weights[k - key->n_targets] : &key->targets[k]) = shape;
+        *(weight ? &key->weight_dtypes[k - key->n_targets] : &key->target_dtypes[k]) = info.target_dtypes[k];
     }
     return MORU_OK;
 }
@@ -114,14 +120,16 @@ static moru_status check_tensor(const moru_tensor *tensor, const char *what, int
 }
 
 moru_status moru_check_tensors(const moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets,
-                               int n_targets, moru_step_key *key, moru_step_data *data)
+                               int n_targets, moru_tensor *const *weights, int n_weights, moru_step_key *key,
+                               moru_step_data *data)
 {
     int64_t batch = -1;
-    if (!inputs || (n_targets > 0 && !targets))
+    if (!inputs || (n_targets > 0 && !targets) || (n_weights > 0 && !weights))
         return moru_fail(MORU_ERR_ARGUMENT, "the inputs or targets are NULL");
-    MORU_TRY(check_counts(model, model->n_inputs, n_targets, "data"));
+    MORU_TRY(check_counts(model, model->n_inputs, n_targets, n_weights, "data"));
     key->n_inputs = model->n_inputs;
     key->n_targets = n_targets > 0 ? n_targets : 0;
+    key->n_weights = n_weights;
     for (int k = 0; k < key->n_inputs; k++) {
         MORU_TRY(check_tensor(inputs[k], "input", k, &batch));
         moru_shape sample = {.rank = inputs[k]->shape.rank - 1};
@@ -135,6 +143,12 @@ moru_status moru_check_tensors(const moru_model *model, moru_tensor *const *inpu
         key->targets[k] = targets[k]->shape;
         key->target_dtypes[k] = targets[k]->dtype;
         data->targets[k] = targets[k]->data;
+    }
+    for (int k = 0; k < n_weights; k++) {
+        MORU_TRY(check_tensor(weights[k], "weight", k, &batch));
+        key->weights[k] = weights[k]->shape;
+        key->weight_dtypes[k] = weights[k]->dtype;
+        data->weights[k] = weights[k]->data;
     }
     moru_step_set_batch(key, batch);
     return MORU_OK;
@@ -185,10 +199,16 @@ static bool batch_has_fault(const moru_training *t, const moru_step_key *key, co
         if (find_fault(t->model->inputs[f->feature]->dtype, batch->inputs[f->feature], batch->size,
                        sample_size(&key->inputs[f->feature]), 0, f))
             return true;
-    for (f->feature = 0, f->target = true; f->feature < key->n_targets; f->feature++)
+    for (f->feature = 0, f->target = true; f->feature < key->n_targets; f->feature++) {
+        const moru_loss *loss = &t->losses[f->feature];
+        int64_t classes = loss->class_ ? moru_loss_classes(loss, &t->model->outputs[f->feature]->shape) : 0;
         if (find_fault(key->target_dtypes[f->feature], batch->targets[f->feature], batch->size,
-                       sample_size(&key->targets[f->feature]),
-                       moru_loss_classes(&t->losses[f->feature], &t->model->outputs[f->feature]->shape), f))
+                       sample_size(&key->targets[f->feature]), classes, f))
+            return true;
+    }
+    for (int k = 0; k < key->n_weights && batch->targets[key->n_targets + k]; k++, f->feature++)
+        if (find_fault(key->weight_dtypes[k], batch->targets[key->n_targets + k], batch->size,
+                       sample_size(&key->weights[k]), 0, f))
             return true;
     return false;
 }
@@ -205,6 +225,9 @@ static int64_t find_sample(const moru_training *t, const moru_dataset *data, con
         memory &= (batch.inputs[k] = calloc((size_t)sample_size(&key->inputs[k]) + 1, sizeof(double))) != NULL;
     for (int k = 0; k < key->n_targets; k++)
         memory &= (batch.targets[k] = calloc((size_t)sample_size(&key->targets[k]) + 1, sizeof(double))) != NULL;
+    for (int k = 0; k < info.n_weights; k++)
+        memory &= (batch.targets[key->n_targets + k] = calloc((size_t)sample_size(&key->weights[k]) + 1,
+                                                              sizeof(double))) != NULL;
     for (; memory && row < info.size && found < 0; row++) {
         if (moru_dataset_read(data, &row, 1, batch.inputs, batch.targets) != MORU_OK)
             break;
@@ -213,7 +236,7 @@ static int64_t find_sample(const moru_training *t, const moru_dataset *data, con
     }
     for (int k = 0; k < key->n_inputs; k++)
         free(batch.inputs[k]);
-    for (int k = 0; k < key->n_targets; k++)
+    for (int k = 0; k < key->n_targets + info.n_weights; k++)
         free(batch.targets[k]);
     return found;
 }
@@ -236,6 +259,8 @@ moru_status moru_check_values(const moru_training *training, const moru_dataset 
                          which, f.value, moru_loss_classes(&training->losses[f.feature],
                                                     &training->model->outputs[f.feature]->shape) - 1);
     const char *what = isnan(f.value) ? "a NaN" : "an infinity";
+    if (f.target && f.feature >= key->n_targets)
+        return moru_fail(MORU_ERR_NUMERIC, "%s: weight %d of %s holds %s", name, f.feature - key->n_targets, which, what);
     if (f.target)
         return moru_fail(MORU_ERR_NUMERIC, "%s: target %d of %s holds %s", name, f.feature, which, what);
     return moru_fail(MORU_ERR_NUMERIC, "%s: input \"%s\" of %s holds %s", name,

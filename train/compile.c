@@ -1,4 +1,5 @@
 /* moru_compile(): optimizer, losses and metrics for a model. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,10 @@ static moru_status parse_losses(moru_training *t, const moru_compile_options *op
         char where[160] = "loss";
         if (t->n_outputs > 1)
             snprintf(where, sizeof where, "loss of output \"%s\"", moru_output_name(t->model, k));
-        MORU_TRY(moru_loss_parse(&t->arena, spec, where, &t->losses[k]));
-        t->loss_weights[k] = options->loss_weights[k] != 0 ? options->loss_weights[k] : 1;
+        double weight = options->loss_weights[k];
+        t->loss_weights[k] = isnan(weight) ? 0 : weight != 0 ? weight : 1;
+        if (!spec || strcmp(spec, "none") != 0)
+            MORU_TRY(moru_loss_parse(&t->arena, spec, where, &t->losses[k]));
     }
     for (int k = t->n_outputs; k < MORU_MAX_OUTPUTS; k++)
         if (options->losses[k])
@@ -33,36 +36,83 @@ static moru_status parse_losses(moru_training *t, const moru_compile_options *op
 
 static const char *add_name(moru_training *t, const char *output, const char *name)
 {
-    char text[256];
-    snprintf(text, sizeof text, "%s%s%s", output ? output : "", output ? "_" : "", name);
+    char text[400];
+    snprintf(text, sizeof text, "%.180s%s%.200s", output ? output : "", output ? "_" : "", name);
     return moru_arena_strdup(&t->arena, text);
+}
+
+/* Whether one of the first n logs has the name. */
+static bool is_taken(const moru_training *t, const char *name, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (strcmp(t->log_names[k], name) == 0)
+            return true;
+    return false;
+}
+
+/* A metric's name in logs, which no other has: as Keras makes it, from "weighted_NAME" and "NAME_1". */
+static const char *metric_name(moru_training *t, const moru_watched *m, int n)
+{
+    const char *output = t->n_outputs > 1 ? moru_output_name(t->model, m->output) : NULL;
+    char text[256];
+    const char *name = add_name(t, output, m->metric.name);
+    if (name && m->weighted && is_taken(t, name, n)) {
+        snprintf(text, sizeof text, "weighted_%.200s", m->metric.name);
+        name = add_name(t, output, text);
+    }
+    const char *first = name;
+    for (int k = 1; name && is_taken(t, name, n); k++) {
+        snprintf(text, sizeof text, "%.200s_%d", first, k);
+        name = moru_arena_strdup(&t->arena, text);
+    }
+    return name;
 }
 
 /* Names as Keras gives them: of several outputs, each one's name stands before those of its loss and metrics. */
 static moru_status name_logs(moru_training *t)
 {
-    int per_output = t->n_metrics + (t->n_outputs > 1), n = 0;
-    t->n_logs = 1 + t->n_outputs * per_output;
-    if (2 * t->n_logs > MORU_MAX_LOGS)
-        return moru_fail(MORU_ERR_ARGUMENT, "compile: %d outputs with %d metrics each are more than the logs hold",
-                         t->n_outputs, t->n_metrics);
+    int n = 0;
     t->log_names[n++] = add_name(t, NULL, "loss");
     for (int k = 0; t->n_outputs > 1 && k < t->n_outputs; k++)
-        t->log_names[n++] = add_name(t, moru_output_name(t->model, k), "loss");
-    for (int k = 0; k < t->n_outputs; k++)
-        for (int i = 0; i < t->n_metrics; i++)
-            t->log_names[n++] = add_name(t, t->n_outputs > 1 ? moru_output_name(t->model, k) : NULL,
-                                         t->metrics[i].name);
+        if (t->losses[k].class_ && n < MORU_MAX_LOGS / 2)
+            t->log_names[n++] = add_name(t, moru_output_name(t->model, k), "loss");
+    t->n_logs = n + t->n_metrics;
+    if (2 * t->n_logs > MORU_MAX_LOGS)
+        return moru_fail(MORU_ERR_ARGUMENT, "compile: %d metrics of %d outputs are more than the logs hold", t->n_metrics,
+                         t->n_outputs);
+    for (int k = 0; k < n; k++)
+        if (!t->log_names[k])
+            return moru_fail(MORU_ERR_MEMORY, "no memory to compile the model");
+    for (int i = 0; i < t->n_metrics; i++, n++)
+        if (!(t->log_names[n] = metric_name(t, &t->metrics[i], n)))
+            return moru_fail(MORU_ERR_MEMORY, "no memory to compile the model");
     for (int k = 0; k < t->n_logs; k++)
-        if (!t->log_names[k] || !(t->log_names[t->n_logs + k] = add_name(t, "val", t->log_names[k])))
+        if (!(t->log_names[t->n_logs + k] = add_name(t, "val", t->log_names[k])))
             return moru_fail(MORU_ERR_MEMORY, "no memory to compile the model");
     return MORU_OK;
 }
 
-static moru_status parse_metrics(moru_training *t, const moru_compile_options *options)
+static moru_status add_metric(moru_training *t, const char *spec, int output, bool weighted)
 {
-    for (int i = 0; i < MORU_MAX_METRICS && options->metrics[i]; i++)
-        MORU_TRY(moru_metric_parse(&t->arena, options->metrics[i], "metrics", &t->metrics[t->n_metrics++]));
+    if (t->n_metrics == MORU_MAX_LOGS / 2)
+        return moru_fail(MORU_ERR_ARGUMENT, "compile: more than %d metrics", MORU_MAX_LOGS / 2);
+    moru_watched *m = &t->metrics[t->n_metrics++];
+    m->output = output;
+    m->weighted = weighted;
+    return moru_metric_parse(&t->arena, spec, "metrics", &m->metric);
+}
+
+static moru_status parse_metrics(moru_training *t, const moru_compile_options *o)
+{
+    for (int weighted = 0; weighted < 2; weighted++)
+        for (int k = 0; k < t->n_outputs; k++) {
+            const char *const *all = weighted ? o->weighted_metrics : o->metrics;
+            const char *const *own = weighted ? o->output_weighted_metrics[k] : o->output_metrics[k];
+            for (int i = 0; i < MORU_MAX_METRICS && all[i]; i++)
+                MORU_TRY(add_metric(t, all[i], k, weighted));
+            for (int i = 0; own && own[i]; i++)
+                MORU_TRY(add_metric(t, own[i], k, weighted));
+        }
     return name_logs(t);
 }
 

@@ -1,6 +1,7 @@
 /* moru_fit(): epochs of training steps, with validation and callbacks. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,6 +18,8 @@ typedef struct fitting {
     moru_step_key key;
     int epochs;
     int64_t batch_size, steps;    /* of an epoch */
+    moru_real *weights;           /* of a batch's samples, by their classes; owned */
+    moru_sums sums;
     bool partial;                 /* an epoch doesn't see all of the data */
     moru_logs logs;
     bool stop;
@@ -73,6 +76,46 @@ static moru_status split(fitting *f, double share)
     return MORU_OK;
 }
 
+/* Every sample's weight is that of its class. */
+static moru_status begin_class_weights(fitting *f)
+{
+    const moru_fit_options *o = f->options;
+    if (!o->class_weights)
+        return MORU_OK;
+    if (f->training->n_outputs > 1 || f->key.n_weights > 0)
+        return moru_fail(MORU_ERR_ARGUMENT, "fit: class_weights are for models of one output and data without weights");
+    for (int k = 0; k < o->n_class_weights; k++)
+        if (!isfinite(o->class_weights[k]))
+            return moru_fail(MORU_ERR_ARGUMENT, "fit: class_weights: that of class %d isn't a number", k);
+    f->weights = calloc((size_t)f->batch_size, sizeof *f->weights);
+    if (!f->weights)
+        return moru_fail(MORU_ERR_MEMORY, "no memory for class weights");
+    f->key.n_weights = 1;
+    f->key.weights[0] = (moru_shape){.rank = 1};
+    f->key.weight_dtypes[0] = MORU_REAL;
+    return MORU_OK;
+}
+
+/* Targets are class numbers, or have the greatest number at their class. */
+static void weigh_classes(const fitting *f, const moru_batch *batch)
+{
+    const moru_shape *shape = &f->key.targets[0];
+    int64_t each = moru_metric_size(shape) / (batch->size > 0 ? batch->size : 1);
+    int64_t last = shape->rank > 1 ? shape->dims[shape->rank - 1] : 1;
+    for (int64_t i = 0; i < batch->size; i++) {
+        int64_t class_ = 0;
+        for (int64_t k = 1; last > 1 && k < last; k++)
+            if (moru_metric_element(f->key.target_dtypes[0], batch->targets[0], i * each + k)
+                > moru_metric_element(f->key.target_dtypes[0], batch->targets[0], i * each + class_))
+                class_ = k;
+        double label = moru_metric_element(f->key.target_dtypes[0], batch->targets[0], i * each);
+        if (last == 1)
+            class_ = fabs(label) < 1e9 ? (int64_t)nearbyint(label) : -1;
+        f->weights[i] = class_ >= 0 && class_ < f->options->n_class_weights ? (moru_real)f->options->class_weights[class_]
+                                                                            : 1;
+    }
+}
+
 static moru_status begin(fitting *f)
 {
     const moru_fit_options *o = f->options;
@@ -91,6 +134,7 @@ static moru_status begin(fitting *f)
     f->key = (moru_step_key){.kind = MORU_STEP_TRAIN, .threads = o->threads, .seed = o->seed,
                              .unguarded = o->no_nan_check};
     MORU_TRY(moru_check_dataset(f->training, f->data, &f->key));
+    MORU_TRY(begin_class_weights(f));
     if (f->validation)
         MORU_TRY(moru_check_dataset(f->training, f->validation, &(moru_step_key){.kind = MORU_STEP_EVALUATE}));
     moru_dataset_describe(f->data, &info);
@@ -110,7 +154,7 @@ static void start_logs(fitting *f, int epoch)
     f->logs = (moru_logs){.epoch = epoch, .epochs = f->epochs, .steps = f->steps, .iteration = f->training->iteration};
 }
 
-static void log_step(fitting *f, const moru_sums *sums, double started)
+static void log_step(fitting *f, moru_sums *sums, double started)
 {
     f->logs.step++;
     f->logs.iteration = f->training->iteration;
@@ -129,23 +173,27 @@ static moru_status in_place(const fitting *f, moru_status status)
 }
 
 /* Every sample is looked at before it can spoil a weight: in the first epoch, if that sees all of them. */
-static moru_status run_batch(fitting *f, const moru_batch *batch, moru_step **step)
+static moru_status run_batch(fitting *f, const moru_batch *batch, moru_step_data *data, moru_step **step)
 {
-    moru_step_data data;
     bool fresh = f->partial || f->logs.epoch == f->options->initial_epoch;
     moru_step_set_batch(&f->key, batch->size);
-    moru_step_data_of(batch, &data);
+    moru_step_data_of(&f->key, batch, data);
+    if (f->weights) {
+        weigh_classes(f, batch);
+        data->weights[0] = f->weights;
+    }
     if (fresh && !f->options->no_nan_check)
         MORU_TRY(moru_check_values(f->training, f->data, &f->key, batch));
     MORU_TRY(moru_step_get(f->training, &f->key, step));
     f->logs.learning_rate = moru_optimizer_learning_rate(f->training->optimizer, f->training->iteration);
-    return moru_step_run(f->training, *step, &data);
+    return moru_step_run(f->training, *step, data);
 }
 
 static moru_status run_epoch(fitting *f, int epoch)
 {
-    moru_sums sums = {{0}, 0};
     double started = now();
+    moru_sums_free(&f->sums);
+    f->sums = (moru_sums){.samples = 0};
     start_logs(f, epoch);
     if (epoch > f->options->initial_epoch)
         MORU_TRY(moru_loader_start(f->loader, epoch));
@@ -155,9 +203,10 @@ static moru_status run_epoch(fitting *f, int epoch)
         MORU_TRY(moru_loader_next(f->loader, &batch));
         if (batch.size == 0)
             break;
-        MORU_TRY(in_place(f, run_batch(f, &batch, &step)));
-        moru_sums_add(&sums, step, batch.size);
-        log_step(f, &sums, started);
+        moru_step_data data;
+        MORU_TRY(in_place(f, run_batch(f, &batch, &data, &step)));
+        MORU_TRY(moru_sums_add(&f->sums, f->training, step, &data));
+        log_step(f, &f->sums, started);
         MORU_TRY(call_back(f, BATCH_END));
     }
     if (f->validation)
@@ -185,24 +234,32 @@ moru_status moru_fit_with(moru_model *model, const moru_dataset *data, const mor
     fitting f = {.model = model, .data = data, .options = options ? options : &none};
     MORU_TRY(moru_training_get(model, "fit", &f.training));
     moru_status status = run(&f);
+    moru_sums_free(&f.sums);
+    free(f.weights);
     moru_loader_free(f.loader);
     moru_dataset_free(f.parts[0]);
     moru_dataset_free(f.parts[1]);
     return status;
 }
 
-moru_status moru_train_on_batch(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets,
-                                double *loss)
+moru_status moru_train_on_batch_weighted(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets,
+                                         moru_tensor *const *weights, int n_weights, double *loss)
 {
     moru_training *t;
     moru_step *step;
     moru_step_data data;
     MORU_TRY(moru_training_get(model, "train_on_batch", &t));
     moru_step_key key = {.kind = MORU_STEP_TRAIN, .seed = t->seed};
-    MORU_TRY(moru_check_tensors(model, inputs, targets, model->n_outputs, &key, &data));
+    MORU_TRY(moru_check_tensors(model, inputs, targets, model->n_outputs, weights, n_weights, &key, &data));
     MORU_TRY(moru_step_get(t, &key, &step));
     MORU_TRY(moru_step_run(t, step, &data));
     if (loss)
         *loss = moru_step_value(step, 0);
     return MORU_OK;
+}
+
+moru_status moru_train_on_batch(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets,
+                                double *loss)
+{
+    return moru_train_on_batch_weighted(model, inputs, targets, NULL, 0, loss);
 }

@@ -19,7 +19,7 @@ typedef struct work {
     moru_step_key key;
     moru_step_data data;
     moru_trace trace;
-    moru_node *placeholders[2 * MORU_MAX_FEATURES], *outputs[MORU_MAX_OUTPUTS];
+    moru_node *placeholders[3 * MORU_MAX_FEATURES], *outputs[MORU_MAX_OUTPUTS];
     moru_weight **weights;
     moru_node **params, **results;   /* results: the loss, then gradients */
     int n;
@@ -28,18 +28,17 @@ typedef struct work {
 /* The given loss for every output, without regularization; or the compiled losses, with it. */
 static moru_status build_loss(work *w, const char *spec, moru_node **loss)
 {
-    moru_node *const *targets = w->placeholders + w->model->n_inputs;
     moru_loss given[MORU_MAX_OUTPUTS];
     moru_training *t;
     if (spec) {
         MORU_TRY(moru_loss_parse(&w->arena, spec, "loss", &given[0]));
         for (int k = 1; k < w->model->n_outputs; k++)
             given[k] = given[0];
-        *loss = moru_step_loss(w->outputs, targets, w->model->n_outputs, given, NULL, NULL);
+        *loss = moru_step_loss(&w->key, w->placeholders, w->outputs, w->model->n_outputs, given, NULL, NULL);
         return MORU_OK;
     }
     MORU_TRY(moru_training_get(w->model, "gradients", &t));
-    *loss = moru_step_loss(w->outputs, targets, w->model->n_outputs, t->losses, t->loss_weights, NULL);
+    *loss = moru_step_loss(&w->key, w->placeholders, w->outputs, w->model->n_outputs, t->losses, t->loss_weights, NULL);
     for (int i = 0; i < w->trace.n_losses; i++)
         *loss = moru_add(*loss, w->trace.losses[i]);
     return MORU_OK;
@@ -50,6 +49,8 @@ static moru_status build(work *w, const char *spec)
     MORU_TRY(moru_step_placeholders(w->model, w->graph, &w->key, w->placeholders));
     MORU_TRY(moru_model_trace(w->model, w->graph, w->placeholders, w->outputs, &w->trace));
     MORU_TRY(build_loss(w, spec, &w->results[0]));
+    if (!moru_node_failed(w->results[0]) && w->results[0]->shape.rank > 0)
+        return moru_fail(MORU_ERR_ARGUMENT, "gradients: a loss of reduction none isn't one number; sum has its gradients");
     for (int i = 0; i < w->n; i++)
         w->params[i] = moru_variable_from(w->graph, w->weights[i]->path, w->weights[i]->tensor);
     if (moru_graph_status(w->graph) != MORU_OK)
@@ -96,7 +97,7 @@ moru_status moru_model_gradients(moru_model *model, moru_tensor *const *inputs, 
     if (moru_model_status(model) != MORU_OK)
         return moru_fail(moru_model_status(model), "%s", moru_model_error(model));
     work w = {.model = model, .trace = {.training = training, .noiseless = true}};
-    MORU_TRY(moru_check_tensors(model, inputs, targets, model->n_outputs, &w.key, &w.data));
+    MORU_TRY(moru_check_tensors(model, inputs, targets, model->n_outputs, NULL, 0, &w.key, &w.data));
     w.n = moru_model_weights(model, true, NULL, 0);
     w.graph = moru_graph_new();
     w.weights = calloc((size_t)w.n + 1, sizeof *w.weights);

@@ -1,215 +1,366 @@
-/* Metrics, of targets t and predictions p. */
+/* Metrics: parsing, naming, states. The formulas are in metrics_*.c. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "core/tensor.h"
 #include "train/metrics.h"
 #include <moru/ops.h>
 
-typedef struct metric_options {
-    const char *name;
-    double threshold;
-    int64_t k;
-} metric_options;
+const moru_metric_options moru_metric_defaults = {
+    .loss = {.delta = 1, .q = 0.5, .axis = -1, .ignore_class = MORU_NO_INT, .reduction = "sum_over_batch_size"},
+    .k = 5, .threshold = 0.5, .top_k = MORU_NO_INT, .class_id = MORU_NO_INT, .num_thresholds = 200, .curve = "ROC",
+    .summation_method = "interpolation", .num_labels = MORU_NO_INT, .beta = 1, .ignore_class = MORU_NO_INT, .axis = -1,
+    .sparse_y_true = true, .sparse_y_pred = true, .class_aggregation = "uniform_average", .value = 0.5};
 
-typedef moru_node *metric_fn(const metric_options *o, moru_node *t, moru_node *p, const char *name);
-typedef struct metric_rule { metric_fn *apply; } metric_rule;
+/* ---- for rules ---- */
 
-/* Softmax keeps the order, so that it need not be computed to rank classes. */
-static moru_node *scores(moru_node *p)
+int64_t moru_metric_size(const moru_shape *shape)
 {
-    moru_node *logits = moru_logits_of(p, "softmax");
-    return logits ? logits : p;
+    int64_t size = 1;
+    for (int i = 0; i < shape->rank; i++)
+        size *= shape->dims[i];
+    return size;
 }
 
-static moru_node *one_if_equal(moru_node *a, moru_node *b)
+double moru_metric_element(moru_dtype dtype, const void *data, int64_t i)
 {
-    return moru_mean_all(moru_equal(a, b));
+    return dtype == MORU_INT32 ? (double)((const int32_t *)data)[i] : (double)((const moru_real *)data)[i];
 }
 
-/* t == (p > threshold) */
-static moru_node *binary_accuracy(const metric_options *o, moru_node *t, moru_node *p, const char *name)
+double moru_metric_weight(const moru_metric_data *d, int64_t i)
 {
-    moru_pair pair = moru_pair_equal(t, p, name);
-    return one_if_equal(pair.target, moru_greater(pair.prediction, moru_scalar(t->graph, o->threshold)));
+    int64_t n = d->w ? moru_metric_size(&d->w_shape) : 0, all = moru_metric_size(&d->p_shape);
+    return n > 0 ? moru_metric_element(d->w_dtype, d->w, i / (all / n > 0 ? all / n : 1)) : 1;
 }
 
-/* argmax t == argmax p */
-static moru_node *categorical_accuracy(const metric_options *o, moru_node *t, moru_node *p, const char *name)
+double moru_ratio(double a, double b)
 {
-    moru_pair pair = moru_pair_equal(t, scores(p), name);
-    (void)o;
-    return one_if_equal(moru_argmax(pair.target, -1), moru_argmax(pair.prediction, -1));
+    return b == 0 ? 0 : a / b;
 }
 
-/* t == argmax p */
-static moru_node *sparse_categorical_accuracy(const metric_options *o, moru_node *t, moru_node *p, const char *name)
+moru_status moru_metric_list(moru_arena *arena, const char *text, const char *where, moru_list *list)
 {
-    (void)o;
-    return one_if_equal(moru_pair_labels(t, p, name), moru_argmax(scores(p), -1));
+    json_t *whole = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL, *json = whole;
+    if (json_is_object(json)) /* Keras's tensor */
+        json = json_object_get(json_object_get(json, "config"), "value");
+    size_t n = json_is_array(json) ? json_array_size(json) : json ? 1 : 0;
+    moru_status status = MORU_OK;
+    list->n = (int64_t)n;
+    list->values = moru_arena_alloc(arena, (n + 1) * sizeof *list->values);
+    for (size_t i = 0; list->values && i < n; i++) {
+        json_t *item = json_is_array(json) ? json_array_get(json, i) : json;
+        list->values[i] = json_number_value(item);
+        if (!json_is_number(item))
+            status = moru_fail(MORU_ERR_ARGUMENT, "%s: %.60s isn't a number or a list of numbers", where, text);
+    }
+    json_decref(whole);
+    return list->values ? status : moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
 }
 
-/* Fewer than k classes have a score above that of the label's class. */
-static moru_node *in_top_k(moru_node *labels, moru_node *p, int64_t k)
-{
-    int64_t classes = p->shape.dims[p->shape.rank - 1];
-    moru_node *own = moru_sum(moru_mul(p, moru_one_hot(labels, classes)), (int[]){-1}, 1, true);
-    moru_node *above = moru_sum(moru_greater(p, own), (int[]){-1}, 1, false);
-    return moru_mean_all(moru_less(above, moru_scalar(p->graph, (double)k)));
-}
-
-static moru_node *top_k_categorical_accuracy(const metric_options *o, moru_node *t, moru_node *p, const char *name)
-{
-    moru_pair pair = moru_pair_equal(t, scores(p), name);
-    return in_top_k(moru_argmax(pair.target, -1), pair.prediction, o->k);
-}
-
-static moru_node *sparse_top_k_categorical_accuracy(const metric_options *o, moru_node *t, moru_node *p,
-                                                    const char *name)
-{
-    return in_top_k(moru_pair_labels(t, p, name), scores(p), o->k);
-}
-
-/* (t - p)^2; the root is taken at the end, of the mean over all samples */
-static moru_node *root_mean_squared_error(const metric_options *o, moru_node *t, moru_node *p, const char *name)
-{
-    moru_pair pair = moru_pair_equal(t, p, name);
-    (void)o;
-    return moru_mean_all(moru_squared_difference(pair.prediction, pair.target));
-}
-
-static const metric_options defaults = {.threshold = 0.5, .k = 5};
-static const moru_field plain_fields[] = {MORU_FIELD(metric_options, name, MORU_FIELD_TEXT)};
-static const moru_field binary_fields[] = {MORU_FIELD(metric_options, threshold, MORU_FIELD_REAL),
-                                           MORU_FIELD(metric_options, name, MORU_FIELD_TEXT)};
-static const moru_field top_k_fields[] = {MORU_FIELD(metric_options, k, MORU_FIELD_INT),
-                                          MORU_FIELD(metric_options, name, MORU_FIELD_TEXT)};
-
-#define METRIC(function, class_text, fields)                                                                \
-    static const metric_rule function##_rule = {function};                                                  \
-    static const moru_class function##_class = {class_text, #function, "keras.metrics", sizeof(metric_options),\
-                                                &defaults, fields, sizeof fields / sizeof *fields, &function##_rule};
-METRIC(binary_accuracy, "BinaryAccuracy", binary_fields)
-METRIC(categorical_accuracy, "CategoricalAccuracy", plain_fields)
-METRIC(sparse_categorical_accuracy, "SparseCategoricalAccuracy", plain_fields)
-METRIC(top_k_categorical_accuracy, "TopKCategoricalAccuracy", top_k_fields)
-METRIC(sparse_top_k_categorical_accuracy, "SparseTopKCategoricalAccuracy", top_k_fields)
-METRIC(root_mean_squared_error, "RootMeanSquaredError", plain_fields)
-
-static const moru_class *const classes[] = {
-    &binary_accuracy_class, &categorical_accuracy_class, &sparse_categorical_accuracy_class,
-    &top_k_categorical_accuracy_class, &sparse_top_k_categorical_accuracy_class, &root_mean_squared_error_class};
-enum { N_CLASSES = sizeof classes / sizeof *classes };
+/* ---- parsing ---- */
 
 static bool is_accuracy(const char *spec)
 {
-    return strcmp(spec, "accuracy") == 0 || strcmp(spec, "acc") == 0;
+    return strcasecmp(spec, "accuracy") == 0 || strcasecmp(spec, "acc") == 0;
 }
 
-/* By "name", "name(" or "class_name": "Name". */
-static bool names_a_metric(const char *spec)
-{
-    for (int k = 0; k < N_CLASSES; k++) {
-        const char *const names[] = {classes[k]->alias, classes[k]->class_name};
-        for (int i = 0; i < 2; i++) {
-            size_t n = strlen(names[i]);
-            char quoted[80] = "\"";
-            strcat(strcat(quoted, names[i]), "\"");
-            if ((strncmp(spec, names[i], n) == 0 && (spec[n] == '\0' || spec[n] == '(')) || strstr(spec, quoted))
-                return true;
-        }
-    }
-    return false;
-}
+static const struct family { const moru_class *const *classes; const int *n; } families[] = {
+    {moru_mean_metric_classes, &moru_mean_metric_count}, {moru_confusion_metric_classes, &moru_confusion_metric_count},
+    {moru_score_metric_classes, &moru_score_metric_count}};
+enum { N_FAMILIES = sizeof families / sizeof *families };
 
-/* Keras calls a metric what it was called in compile(), or what the object calls itself. */
-static const char *name_of(moru_arena *arena, const moru_metric *metric, const char *spec)
+/* Keras's short names of metrics. */
+static const char *metric_name(const char *name)
 {
-    const metric_options *o = metric->options;
-    if (metric->class_ && o->name)
-        return o->name;
-    const moru_class *class_ = metric->class_ ? metric->class_ : metric->loss.class_;
-    json_t *json = metric->class_ ? NULL : json_loads(spec, 0, NULL); /* a loss's fields hold no name */
-    const char *own = json_string_value(json_object_get(json_object_get(json, "config"), "name"));
-    const char *name = moru_arena_strdup(arena, own ? own : strpbrk(spec, "({") ? class_->alias : spec);
-    json_decref(json);
+    static const char *const names[][2] = {
+        {"mse", "mean_squared_error"}, {"mae", "mean_absolute_error"}, {"mape", "mean_absolute_percentage_error"},
+        {"msle", "mean_squared_logarithmic_error"}, {"bce", "binary_crossentropy"}};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        if (strcasecmp(name, names[k][0]) == 0)
+            return names[k][1];
     return name;
 }
 
-/* Names of losses that are none of Keras's metrics, and losses with arguments, are written as objects of that name. */
-static const char *loss_spec(moru_arena *arena, const moru_metric *metric, const char *spec)
+static const moru_class *class_named(const char *name)
 {
-    static const char *const losses_only[] = {"huber", "log_cosh", "logcosh", "kld", "KLD"};
-    bool object = strchr(spec, '(') != NULL;
-    for (size_t k = 0; k < sizeof losses_only / sizeof *losses_only; k++)
-        object |= strcmp(spec, losses_only[k]) == 0;
-    if (!object)
-        return moru_arena_strdup(arena, spec);
-    json_t *json = moru_class_to_json(metric->loss.class_, metric->loss.options);
+    name = metric_name(name);
+    for (int f = 0; f < N_FAMILIES; f++)
+        for (int k = 0; k < *families[f].n; k++) {
+            const moru_class *c = families[f].classes[k];
+            if (strcmp(name, c->class_name) == 0 || (c->alias && strcmp(name, c->alias) == 0))
+                return c;
+        }
+    return NULL;
+}
+
+/* The class that a spec names, of Keras's metrics; NULL: none. */
+static const moru_class *class_of(const char *spec)
+{
+    char name[80];
+    if (spec[0] != '{') {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(spec, "("), spec);
+        return class_named(name);
+    }
+    json_t *json = json_loads(spec, 0, NULL);
+    const char *module = json_string_value(json_object_get(json, "module"));
+    const char *class_name = json_string_value(json_object_get(json, "class_name"));
+    const moru_class *found = class_name && !(module && strcmp(module, "keras.losses") == 0) ? class_named(class_name) : NULL;
+    json_decref(json);
+    return found;
+}
+
+/* Keras's objects around functions: a plain name, or the loss with its arguments. */
+static const char *unwrapped(moru_arena *arena, const char *spec, const char **own_name)
+{
+    json_t *json = spec[0] == '{' ? json_loads(spec, 0, NULL) : NULL, *config = json_object_get(json, "config");
+    const char *class_name = json_string_value(json_object_get(json, "class_name")), *result = spec;
     char *text = NULL;
-    if (json_object_set_new(json_object_get(json, "config"), "name", json_string(metric->name)) == 0)
+    *own_name = NULL;
+    if (class_name && strcmp(class_name, "function") == 0 && json_is_string(config)) {
+        result = moru_arena_strdup(arena, json_string_value(config));
+    } else if (class_name && strcmp(class_name, "MeanMetricWrapper") == 0) {
+        json_t *fn = json_object_get(config, "fn"), *name = json_is_string(fn) ? fn : json_object_get(fn, "config");
+        if (json_is_string(json_object_get(config, "name")))
+            *own_name = moru_arena_strdup(arena, json_string_value(json_object_get(config, "name")));
+        const moru_class *metric = json_is_string(name) ? class_named(json_string_value(name)) : NULL;
+        json_object_set_new(json, "module", json_string(metric ? "keras.metrics" : "keras.losses"));
+        json_object_set(json, "class_name", metric ? json_string(metric->class_name) : name);
+        json_object_del(config, "fn");
         text = json_dumps(json, JSON_COMPACT);
-    const char *kept = text ? moru_arena_strdup(arena, text) : NULL;
+        result = text ? moru_arena_strdup(arena, text) : NULL;
+    }
     free(text);
     json_decref(json);
-    return kept;
+    return result;
+}
+
+static const moru_metric_rule *rule_of(const moru_metric *metric)
+{
+    return metric->class_ ? metric->class_->functions : NULL;
+}
+
+static moru_status parse_class(moru_arena *arena, const char *spec, const char *where, moru_metric *metric)
+{
+    const moru_class *const one = metric->class_;
+    const char *plain = strchr(spec, '(') || spec[0] == '{' ? spec : one->class_name, *normal;
+    void *options;
+    MORU_TRY(moru_spec_parse(arena, plain, &one, 1, where, &metric->class_, &options));
+    MORU_TRY(moru_spec_normalize(arena, plain, &one, 1, where, &normal));
+    metric->options = options;
+    MORU_TRY(moru_loss_check(&metric->options->loss, where));
+    if (rule_of(metric)->check)
+        MORU_TRY(rule_of(metric)->check(arena, metric, where));
+    metric->spec = plain == spec ? normal : spec; /* names stay as they were written */
+    metric->name = metric->options->name;
+    if (!metric->name && plain != spec)
+        metric->name = spec;
+    if (!metric->name)
+        metric->name = rule_of(metric)->name ? rule_of(metric)->name : one->alias;
+    return MORU_OK;
+}
+
+/* A loss that is none of Keras's metrics is written as an object of the name that logs have. */
+static moru_status parse_loss(moru_arena *arena, const char *spec, const char *where, moru_metric *metric)
+{
+    MORU_TRY(moru_loss_parse(arena, spec, where, &metric->loss));
+    json_t *given = spec[0] == '{' ? json_loads(spec, 0, NULL) : NULL;
+    const char *own = json_string_value(json_object_get(json_object_get(given, "config"), "name"));
+    metric->name = moru_arena_strdup(arena, own ? own : strpbrk(spec, "({") ? metric->loss.class_->alias : spec);
+    json_decref(given);
+    json_t *json = moru_class_to_json(metric->loss.class_, metric->loss.options);
+    char *text = NULL;
+    if (metric->name
+        && json_object_set_new(json_object_get(json, "config"), "name", json_string(metric->name)) == 0)
+        text = json_dumps(json, JSON_COMPACT);
+    metric->spec = text ? moru_arena_strdup(arena, text) : NULL;
+    free(text);
+    json_decref(json);
+    return metric->name && metric->spec ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
 }
 
 moru_status moru_metric_parse(moru_arena *arena, const char *spec, const char *where, moru_metric *metric)
 {
+    const char *own_name;
     *metric = (moru_metric){NULL};
+    if (!(spec = unwrapped(arena, spec, &own_name)))
+        return moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
+    moru_status status = MORU_OK;
     if (is_accuracy(spec)) {
-        metric->name = metric->spec = moru_arena_strdup(arena, spec);
-        return metric->name ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
+        metric->name = metric->spec = spec;
+    } else if ((metric->class_ = class_of(spec))) {
+        status = parse_class(arena, spec, where, metric);
+    } else if (parse_loss(arena, spec, where, metric) != MORU_OK) {
+        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: the metric \"%.80s\" isn't known, or not with these arguments: "
+                         "it is accuracy, a class of Keras's metrics, or a loss", where, spec);
     }
-    if (names_a_metric(spec)) {
-        const char *normal;
-        MORU_TRY(moru_spec_parse(arena, spec, classes, N_CLASSES, where, &metric->class_, &metric->options));
-        MORU_TRY(moru_spec_normalize(arena, spec, classes, N_CLASSES, where, &normal));
-        if (((metric_options *)metric->options)->k < 1)
-            return moru_fail(MORU_ERR_ARGUMENT, "%s: k must be positive", where);
-        metric->spec = moru_arena_strdup(arena, normal);
-    } else if (moru_loss_parse(arena, spec, where, &metric->loss) == MORU_OK) {
-        if (spec[0] == '{')
-            metric->spec = metric->loss.spec;
-    } else {
-        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: the metric \"%.80s\" isn't known: accuracy, binary_accuracy, "
-                         "categorical_accuracy, sparse_categorical_accuracy, top_k_categorical_accuracy, "
-                         "sparse_top_k_categorical_accuracy, root_mean_squared_error, or a loss", where, spec);
-    }
-    metric->name = name_of(arena, metric, spec);
-    if (metric->name && !metric->spec)
-        metric->spec = loss_spec(arena, metric, spec);
+    MORU_TRY(status);
+    if (own_name)
+        metric->name = own_name;
+    metric->name = moru_arena_strdup(arena, metric->name);
+    metric->spec = moru_arena_strdup(arena, metric->spec);
     return metric->name && metric->spec ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
 }
 
+/* ---- means ---- */
+
+bool moru_metric_is_mean(const moru_metric *metric)
+{
+    return !metric->class_ || rule_of(metric)->elements;
+}
+
 /* Keras's choice among the three accuracies. */
-static metric_fn *accuracy_for(const moru_shape *t, const moru_shape *p)
+static const moru_class *accuracy_for(const moru_shape *t, const moru_shape *p)
 {
     int64_t t_last = t->rank > 0 ? t->dims[t->rank - 1] : 0, p_last = p->rank > 0 ? p->dims[p->rank - 1] : 0;
     if (p_last == 1)
-        return binary_accuracy;
-    return t->rank < p->rank || (t_last == 1 && p_last > 1) ? sparse_categorical_accuracy : categorical_accuracy;
+        return class_named("BinaryAccuracy");
+    return class_named(t->rank < p->rank || (t_last == 1 && p_last > 1) ? "SparseCategoricalAccuracy"
+                                                                        : "CategoricalAccuracy");
 }
 
-moru_node *moru_metric_apply(const moru_metric *metric, moru_node *target, moru_node *prediction)
+static moru_node *mean_over(moru_node *x, int first, int stop)
 {
+    int axes[MORU_MAX_RANK], n = 0;
+    for (int i = first; i < stop; i++)
+        axes[n++] = i;
+    return n > 0 ? moru_mean(x, axes, n, false) : x;
+}
+
+static moru_node *both(moru_node *total, moru_node *count)
+{
+    return moru_stack((moru_node *[]){total, count}, 2, 0);
+}
+
+/* As Keras reduces values to samples: means of values that share a weight, then of weighted values. */
+static moru_node *weighted_sums(moru_node *values, moru_node *weights, bool mean)
+{
+    moru_pair pair = moru_pair_ranks(values, weights);
+    values = pair.target;
+    weights = pair.prediction;
+    if (moru_node_failed(values) || moru_node_failed(weights))
+        return values;
+    int rank = weights->shape.rank;
+    if (mean)
+        values = mean_over(values, rank, values->shape.rank);
+    else
+        weights = moru_pair_weights(values, weights).prediction;
+    weights = moru_broadcast_like(weights, values);
+    values = moru_mul(values, weights);
+    if (mean) {
+        weights = mean_over(weights, 1, weights->shape.rank);
+        values = mean_over(values, 1, values->shape.rank);
+    }
+    return both(moru_sum_all(values), moru_sum_all(weights));
+}
+
+static moru_node *sums_of(moru_node *values, bool mean)
+{
+    if (moru_node_failed(values))
+        return values;
+    if (values->shape.rank == 0)
+        return both(values, moru_scalar(values->graph, 1));
+    if (mean)
+        values = mean_over(values, 1, values->shape.rank);
+    return both(moru_sum_all(values), moru_sum_all(moru_ones_like(values)));
+}
+
+static moru_node *as_weights(moru_node *mask)
+{
+    return mask->dtype == MORU_REAL ? mask : moru_cast(mask, MORU_REAL);
+}
+
+/* Both weights and mask, or the one there is. */
+static moru_node *merge(moru_node *weights, moru_node *mask)
+{
+    if (weights)
+        weights = as_weights(weights);
+    if (!mask || !weights)
+        return weights ? weights : mask ? as_weights(mask) : NULL;
+    moru_pair pair = moru_pair_weights(as_weights(mask), weights);
+    return moru_mul(pair.target, pair.prediction);
+}
+
+moru_node *moru_metric_mean(const moru_metric *metric, moru_node *target, moru_node *prediction, moru_node *weights)
+{
+    moru_node *values, *own = NULL;
+    int kind = MORU_METRIC_MASKED;
     if (moru_node_failed(target) || moru_node_failed(prediction))
         return moru_node_failed(target) ? target : prediction;
-    if (metric->loss.class_)
-        return moru_mean_all(moru_loss_values(&metric->loss, target, prediction));
-    if (!metric->class_)
-        return accuracy_for(&target->shape, &prediction->shape)(&defaults, target, prediction, metric->name);
-    const metric_rule *rule = metric->class_->functions;
-    return rule->apply(metric->options, target, prediction, metric->name);
+    if (metric->loss.class_) {
+        values = moru_loss_values(&metric->loss, target, prediction, &own);
+    } else {
+        const moru_class *class_ = metric->class_ ? metric->class_ : accuracy_for(&target->shape, &prediction->shape);
+        const moru_metric_rule *rule = class_->functions;
+        values = rule->elements(metric->class_ ? metric->options : class_->defaults, target, prediction, metric->name,
+                                &own);
+        kind = rule->kind;
+    }
+    if (kind == MORU_METRIC_PAIR || kind == MORU_METRIC_SUM) /* Keras's Mean and Sum take the second value as weights */
+        return weighted_sums(values, as_weights(prediction), kind == MORU_METRIC_PAIR);
+    if (kind == MORU_METRIC_MASKED)
+        weights = merge(weights, prediction->mask);
+    if (weights)
+        weights = merge(weights, own);
+    return weights ? weighted_sums(values, weights, true) : sums_of(values, true);
 }
 
-double moru_metric_finish(const moru_metric *metric, double mean)
+/* ---- states ---- */
+
+moru_status moru_metric_begin(const moru_metric *metric, const moru_metric_data *d, moru_metric_state *state)
 {
-    return metric->class_ == &root_mean_squared_error_class ? sqrt(mean) : mean;
+    *state = (moru_metric_state){.rows = 1, .columns = 2};
+    if (!moru_metric_is_mean(metric)) {
+        int64_t n = moru_metric_size(&d->p_shape), weights = d->w ? moru_metric_size(&d->w_shape) : 0;
+        if (weights > 0 && (n % weights != 0 || d->w_shape.dims[0] != d->p_shape.dims[0]))
+            return moru_fail(MORU_ERR_SHAPE, "%s: %lld weights don't fit the output's %lld values", metric->name,
+                             (long long)weights, (long long)n);
+        MORU_TRY(rule_of(metric)->shape(metric, d, metric->name, state));
+    }
+    state->sums = calloc((size_t)state->rows * (size_t)state->columns + 1, sizeof *state->sums);
+    return state->sums ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: no memory for a metric", metric->name);
+}
+
+void moru_metric_update(const moru_metric *metric, const moru_metric_data *d, moru_metric_state *state)
+{
+    rule_of(metric)->update(metric, d, state);
+}
+
+void moru_metric_state_free(moru_metric_state *state)
+{
+    free(state->sums);
+    state->sums = NULL;
+}
+
+int64_t moru_metric_results(const moru_metric *metric, moru_metric_state *state, double *out, int64_t capacity)
+{
+    const moru_metric_rule *rule = rule_of(metric);
+    if (!moru_metric_is_mean(metric))
+        return rule->results(metric, state, out, capacity);
+    double value = rule && rule->kind == MORU_METRIC_SUM ? state->sums[0] : moru_ratio(state->sums[0], state->sums[1]);
+    if (capacity > 0)
+        out[0] = rule && rule->kind == MORU_METRIC_ROOT ? sqrt(value) : value;
+    return 1;
+}
+
+double moru_metric_value(const moru_metric *metric, moru_metric_state *state)
+{
+    double few[16], sum = 0, *values = few, *many = NULL;
+    int64_t n = moru_metric_results(metric, state, few, 16);
+    if (n > 16) {
+        if (!(many = malloc((size_t)n * sizeof *many)))
+            return NAN;
+        moru_metric_results(metric, state, values = many, n);
+    }
+    for (int64_t i = 0; i < n; i++)
+        sum += values[i];
+    free(many);
+    return n > 0 ? sum / (double)n : (double)NAN;
 }
 
 bool moru_metric_goes_up(const moru_metric *metric)
 {
-    return !metric->loss.class_ && metric->class_ != &root_mean_squared_error_class;
+    return !metric->loss.class_ && (!metric->class_ || rule_of(metric)->up);
 }

@@ -16,7 +16,7 @@ moru_status moru_model_program(moru_model *model, bool training, moru_tensor *co
         MORU_TRY(moru_training_get(model, "model_program", &t));
         key.seed = t->seed;
     }
-    MORU_TRY(moru_check_tensors(model, inputs, targets, training ? model->n_outputs : -1, &key, &data));
+    MORU_TRY(moru_check_tensors(model, inputs, targets, training ? model->n_outputs : -1, NULL, 0, &key, &data));
     MORU_TRY(moru_step_get(t, &key, &step));
     *program = step->program;
     return MORU_OK;

@@ -69,7 +69,7 @@ moru_status moru_predict(moru_model *model, moru_tensor *const *inputs, moru_ten
                          (long long)batch_size);
     if (model->n_outputs < 1)
         return moru_fail(MORU_ERR_STATE, "predict: the model \"%s\" has no outputs", moru_model_name(model));
-    MORU_TRY(moru_check_tensors(model, inputs, NULL, -1, &key, &data));
+    MORU_TRY(moru_check_tensors(model, inputs, NULL, -1, NULL, 0, &key, &data));
     moru_training *t = moru_training_of(model);
     if (!t)
         return MORU_ERR_MEMORY;

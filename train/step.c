@@ -22,6 +22,14 @@ moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, c
     for (int k = 0; k < model->n_inputs; k++)
         nodes[k] = moru_placeholder(graph, moru_node_name(model->inputs[k]), model->inputs[k]->dtype,
                                     model->inputs[k]->shape);
+    int n = model->n_inputs + key->n_targets;
+    for (int k = 0; k < key->n_weights; k++) {
+        char name[32];
+        moru_shape shape = key->weights[k];
+        shape.dims[0] = batch;
+        snprintf(name, sizeof name, key->n_weights > 1 ? "sample_weight%d" : "sample_weight", k);
+        nodes[n + k] = moru_placeholder(graph, name, key->weight_dtypes[k], shape);
+    }
     for (int k = 0; k < key->n_targets; k++) {
         char name[32];
         moru_shape shape = key->targets[k];
@@ -33,12 +41,21 @@ moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, c
     return status == MORU_OK ? status : moru_fail(status, "%s", moru_graph_error(graph));
 }
 
-moru_node *moru_step_loss(moru_node *const *outputs, moru_node *const *targets, int n, const moru_loss *losses,
-                          const double *weights, moru_node **values)
+moru_node *moru_step_weights(const moru_step_key *key, moru_node *const *placeholders, int k)
+{
+    moru_node *const *weights = placeholders + key->n_inputs + key->n_targets;
+    return key->n_weights == 0 ? NULL : weights[key->n_weights == 1 ? 0 : k];
+}
+
+moru_node *moru_step_loss(const moru_step_key *key, moru_node *const *placeholders, moru_node *const *outputs, int n,
+                          const moru_loss *losses, const double *weights, moru_node **values)
 {
     moru_node *total = NULL;
     for (int k = 0; k < n; k++) {
-        moru_node *value = moru_loss_apply(&losses[k], targets[k], outputs[k]);
+        if (!losses[k].class_)
+            continue;
+        moru_node *value = moru_loss_apply(&losses[k], placeholders[key->n_inputs + k], outputs[k],
+                                           moru_step_weights(key, placeholders, k));
         if (values)
             values[k] = value;
         if (weights && weights[k] != 1)
@@ -48,26 +65,49 @@ moru_node *moru_step_loss(moru_node *const *outputs, moru_node *const *targets, 
     return total;
 }
 
-/* Loss, the losses of several outputs, metrics; scalars, in the order of the logs' names. */
+moru_node *moru_step_mean(moru_node *loss)
+{
+    return moru_node_failed(loss) || loss->shape.rank == 0 ? loss : moru_mean_all(loss);
+}
+
+/* Loss, and the losses of several outputs. A loss without a reduction is averaged in logs, and summed up to be minimized. */
+static void build_losses(const moru_training *t, moru_step *step, moru_node *const *outputs, const moru_trace *trace)
+{
+    moru_node *each[MORU_MAX_OUTPUTS];
+    moru_graph_push_name(step->graph, "loss");
+    moru_node *loss = moru_step_loss(&step->key, step->placeholders, outputs, t->n_outputs, t->losses, t->loss_weights,
+                                     each);
+    for (int i = 0; i < trace->n_losses; i++)
+        loss = moru_add(loss, trace->losses[i]);
+    step->outputs[step->n_outputs++] = moru_step_mean(loss);
+    for (int k = 0; t->n_outputs > 1 && k < t->n_outputs; k++)
+        if (t->losses[k].class_)
+            step->outputs[step->n_outputs++] = moru_step_mean(each[k]);
+    step->n_losses = step->n_outputs;
+    step->minimized = moru_node_failed(loss) || loss->shape.rank == 0 ? loss : moru_sum_all(loss);
+    moru_graph_pop_name(step->graph);
+}
+
 static void build_values(const moru_training *t, moru_step *step, moru_node *const *outputs, const moru_trace *trace)
 {
     moru_node *const *targets = step->placeholders + step->key.n_inputs;
-    moru_node *each[MORU_MAX_OUTPUTS];
-    int n = 0;
-    moru_graph_push_name(step->graph, "loss");
-    moru_node *loss = moru_step_loss(outputs, targets, t->n_outputs, t->losses, t->loss_weights, each);
-    for (int i = 0; i < trace->n_losses; i++)
-        loss = moru_add(loss, trace->losses[i]);
-    moru_graph_pop_name(step->graph);
-    step->outputs[n++] = loss;
-    for (int k = 0; t->n_outputs > 1 && k < t->n_outputs; k++)
-        step->outputs[n++] = each[k];
+    build_losses(t, step, outputs, trace);
     moru_graph_push_name(step->graph, "metrics");
-    for (int k = 0; k < t->n_outputs; k++)
-        for (int i = 0; i < t->n_metrics; i++)
-            step->outputs[n++] = moru_metric_apply(&t->metrics[i], targets[k], outputs[k]);
+    for (int i = 0; i < t->n_metrics; i++) {
+        const moru_watched *m = &t->metrics[i];
+        step->metric_outputs[i] = -1;
+        if (!moru_metric_is_mean(&m->metric))
+            continue;
+        moru_node *weights = m->weighted ? moru_step_weights(&step->key, step->placeholders, m->output) : NULL;
+        step->metric_outputs[i] = step->n_outputs;
+        step->outputs[step->n_outputs++] = moru_metric_mean(&m->metric, targets[m->output], outputs[m->output], weights);
+    }
     moru_graph_pop_name(step->graph);
-    step->n_outputs = n;
+    for (int k = 0; k < t->n_outputs; k++) {
+        step->prediction_outputs[k] = moru_training_watches(t, k) ? step->n_outputs : -1;
+        if (step->prediction_outputs[k] >= 0)
+            step->outputs[step->n_outputs++] = outputs[k];
+    }
 }
 
 /* ---- program ---- */
@@ -81,14 +121,17 @@ static moru_status compile_step(moru_step *step, const moru_updates *u)
         .threads = step->key.threads, .seed = step->key.seed, .without = step->key.without});
 }
 
+void moru_step_shapes(const moru_step_key *key, moru_shape *shapes)
+{
+    memcpy(shapes, key->inputs, (size_t)key->n_inputs * sizeof *shapes);
+    memcpy(shapes + key->n_inputs, key->targets, (size_t)key->n_targets * sizeof *shapes);
+    memcpy(shapes + key->n_inputs + key->n_targets, key->weights, (size_t)key->n_weights * sizeof *shapes);
+}
+
 static void set_shapes(moru_step *step)
 {
-    const moru_step_key *key = &step->key;
-    for (int k = 0; k < key->n_inputs; k++)
-        step->shapes[k] = key->inputs[k];
-    for (int k = 0; k < key->n_targets; k++)
-        step->shapes[key->n_inputs + k] = key->targets[k];
-    step->n_placeholders = key->n_inputs + key->n_targets;
+    moru_step_shapes(&step->key, step->shapes);
+    step->n_placeholders = moru_step_given(&step->key);
 }
 
 static moru_status build_predict(const moru_training *t, moru_step *step)
@@ -153,6 +196,8 @@ static bool same_key(const moru_step_key *a, const moru_step_key *b)
         && a->without == b->without && a->phase == b->phase && a->n_inputs == b->n_inputs && a->n_targets == b->n_targets
         && same_shapes(a->inputs, b->inputs, a->n_inputs)
         && same_shapes(a->targets, b->targets, a->n_targets)
+        && a->n_weights == b->n_weights && same_shapes(a->weights, b->weights, a->n_weights)
+        && memcmp(a->weight_dtypes, b->weight_dtypes, (size_t)a->n_weights * sizeof *a->weight_dtypes) == 0
         && memcmp(a->target_dtypes, b->target_dtypes, (size_t)a->n_targets * sizeof *a->target_dtypes) == 0;
 }
 
@@ -224,15 +269,17 @@ void moru_step_set_batch(moru_step_key *key, int64_t batch)
         key->inputs[k].dims[0] = batch;
     for (int k = 0; k < key->n_targets; k++)
         key->targets[k].dims[0] = batch;
+    for (int k = 0; k < key->n_weights; k++)
+        key->weights[k].dims[0] = batch;
 }
 
 /* ---- running ---- */
 
 static moru_status bind(moru_step *step, moru_program *program, const moru_step_data *data, int n)
 {
-    int n_inputs = step->key.n_inputs, n_given = n_inputs + step->key.n_targets;
+    int n_given = moru_step_given(&step->key);
     for (int k = 0; k < n; k++) {
-        const void *given = k < n_inputs ? data->inputs[k] : k < n_given ? data->targets[k - n_inputs]
+        const void *given = k < n_given ? moru_step_datum(&step->key, data, k)
                           : k == n_given ? &step->learning_rate : &step->count;
         MORU_TRY(moru_program_bind(program, k, given));
     }
@@ -255,7 +302,7 @@ static moru_status check_weights(const moru_training *t)
 static moru_status explain(const moru_training *t, moru_step *step, const moru_step_data *data)
 {
     moru_program *program = NULL;
-    int n = step->key.n_inputs + step->key.n_targets;
+    int n = moru_step_given(&step->key);
     MORU_TRY(check_weights(t));
     moru_status status = moru_program_new(&program, &(moru_program_options){
         .inputs = step->placeholders, .input_shapes = step->shapes, .n_inputs = n,

@@ -20,25 +20,39 @@ typedef struct moru_step_key {
     uint32_t without;          /* passes that the model leaves out; filled in by moru_step_get() */
     int phase;                 /* MORU_PHASE_* of the iteration; filled in by moru_step_get() */
     bool unguarded;            /* parameters are stepped even if the loss isn't finite */
-    int n_inputs, n_targets;
-    moru_shape inputs[MORU_MAX_FEATURES], targets[MORU_MAX_FEATURES];
-    moru_dtype target_dtypes[MORU_MAX_FEATURES];
+    int n_inputs, n_targets, n_weights; /* weights: none, one for all outputs, or one an output */
+    moru_shape inputs[MORU_MAX_FEATURES], targets[MORU_MAX_FEATURES], weights[MORU_MAX_FEATURES];
+    moru_dtype target_dtypes[MORU_MAX_FEATURES], weight_dtypes[MORU_MAX_FEATURES];
 } moru_step_key;
 
 typedef struct moru_step {
     moru_step_key key;
     moru_graph *graph;         /* NULL when predicting: the model's own */
     moru_program *program;
-    moru_node *placeholders[2 * MORU_MAX_FEATURES + 2]; /* inputs, targets, [learning rate, step] */
-    moru_shape shapes[2 * MORU_MAX_FEATURES + 2];
+    moru_node *placeholders[3 * MORU_MAX_FEATURES + 2]; /* inputs, targets, weights, [learning rate, step] */
+    moru_shape shapes[3 * MORU_MAX_FEATURES + 2];
     int n_placeholders;
-    moru_node *outputs[MORU_MAX_LOGS]; /* scalars, in the order of training->log_names; predictions when predicting */
-    int n_outputs;
+    moru_node *outputs[MORU_MAX_LOGS + MORU_MAX_OUTPUTS]; /* scalars: loss, [losses]; sums of metrics that are means;
+                                                             predictions that other metrics need, or when predicting */
+    int n_outputs, n_losses;
+    int metric_outputs[MORU_MAX_LOGS], prediction_outputs[MORU_MAX_OUTPUTS]; /* places in outputs; -1: none */
+    moru_node *minimized;              /* the loss as it is differentiated */
     moru_real learning_rate, count;    /* bound */
 } moru_step;
 
 /* The batch a step is given: dense arrays of the key's shapes. */
-typedef struct moru_step_data { const void *inputs[MORU_MAX_FEATURES], *targets[MORU_MAX_FEATURES]; } moru_step_data;
+typedef struct moru_step_data {
+    const void *inputs[MORU_MAX_FEATURES], *targets[MORU_MAX_FEATURES], *weights[MORU_MAX_FEATURES];
+} moru_step_data;
+/* Number of those given: inputs, targets, weights. */
+static inline int moru_step_given(const moru_step_key *key) { return key->n_inputs + key->n_targets + key->n_weights; }
+static inline const void *moru_step_datum(const moru_step_key *key, const moru_step_data *data, int k)
+{
+    int after = k - key->n_inputs - key->n_targets;
+    return k < key->n_inputs ? data->inputs[k] : after < 0 ? data->targets[k - key->n_inputs] : data->weights[after];
+}
+/* Their shapes, one after the other. */
+void moru_step_shapes(const moru_step_key *key, moru_shape *shapes);
 
 /* The step for a key: compiled now, or kept from before. Owned by the training. */
 moru_status moru_step_get(moru_training *training, const moru_step_key *wanted, moru_step **step);
@@ -63,8 +77,13 @@ void moru_updates_free(moru_updates *updates);
 /* Makes the model's inputs and n targets as placeholders of a new graph with the model's open sizes. */
 moru_status moru_step_placeholders(const moru_model *model, moru_graph *graph, const moru_step_key *key,
                                    moru_node **nodes);
-/* Sum of the weighted losses; each output's own goes to values (may be NULL). */
-moru_node *moru_step_loss(moru_node *const *outputs, moru_node *const *targets, int n, const moru_loss *losses,
-                          const double *weights, moru_node **values);
+/* The placeholder of output k's sample weights; NULL: there are none. */
+moru_node *moru_step_weights(const moru_step_key *key, moru_node *const *placeholders, int k);
+/* Sum of the weighted losses of n outputs; each one's own goes to values (may be NULL). Values of a loss without
+ * reduction aren't scalars. */
+moru_node *moru_step_loss(const moru_step_key *key, moru_node *const *placeholders, moru_node *const *outputs, int n,
+                          const moru_loss *losses, const double *weights, moru_node **values);
+/* What logs say of a loss: its mean. */
+moru_node *moru_step_mean(moru_node *loss);
 
 #endif

@@ -64,8 +64,16 @@ moru_optimizer *moru_model_optimizer(moru_model *model)
 
 const moru_metric *moru_logged_metric(const moru_training *training, int k)
 {
-    int n_losses = training->n_logs - training->n_outputs * training->n_metrics, place = k % training->n_logs;
-    return place < n_losses ? NULL : &training->metrics[(place - n_losses) % training->n_metrics];
+    int n_losses = training->n_logs - training->n_metrics, place = k % training->n_logs;
+    return place < n_losses ? NULL : &training->metrics[place - n_losses].metric;
+}
+
+bool moru_training_watches(const moru_training *training, int output)
+{
+    for (int k = 0; k < training->n_metrics; k++)
+        if (training->metrics[k].output == output && !moru_metric_is_mean(&training->metrics[k].metric))
+            return true;
+    return false;
 }
 
 const char *moru_output_name(const moru_model *model, int k)

@@ -19,6 +19,9 @@ typedef struct moru_trained {
     int average, accumulated;           /* of use_ema, gradient_accumulation_steps; -1: none */
 } moru_trained;
 
+/* A metric of an output. */
+typedef struct moru_watched { moru_metric metric; int output; bool weighted; } moru_watched;
+
 typedef struct moru_training {
     moru_arena arena;
     moru_model *model;
@@ -35,7 +38,7 @@ typedef struct moru_training {
     moru_loss losses[MORU_MAX_OUTPUTS];
     double loss_weights[MORU_MAX_OUTPUTS];
     bool one_loss;                      /* given once for all outputs */
-    moru_metric metrics[MORU_MAX_METRICS];
+    moru_watched metrics[MORU_MAX_LOGS / 2]; /* in the order of the logs: unweighted ones by output, then weighted ones */
     int n_metrics;
     const char *log_names[MORU_MAX_LOGS]; /* "loss", [each output's loss], metrics; then the same with "val_" */
     int n_logs;                         /* without the "val_" ones */
@@ -51,7 +54,9 @@ moru_status moru_training_get(moru_model *model, const char *what, moru_training
 void moru_training_free(moru_training *training);
 /* With use_ema, at the end of a fit: the weights become their averages. */
 void moru_training_finish(moru_training *training);
-/* The metric whose mean log_names[k] names, without "val_" or with; NULL: a loss. */
+/* Whether an output has a metric that is updated from arrays. */
+bool moru_training_watches(const moru_training *training, int output);
+/* The metric whose value log_names[k] names, without "val_" or with; NULL: a loss. */
 const moru_metric *moru_logged_metric(const moru_training *training, int k);
 /* Name of output k: of the layer that makes it. */
 const char *moru_output_name(const moru_model *model, int k);

@@ -62,7 +62,7 @@ static moru_status take_gradients(work *w)
 {
     int n = 0, n_trained = w->t->n_trained;
     double scale = w->options->loss_scale_factor;
-    moru_node *loss = w->step->outputs[0];
+    moru_node *loss = w->step->minimized;
     moru_node **params = calloc((size_t)n_trained * 2 + 1, sizeof *params), **grads = params + n_trained;
     int *which = calloc((size_t)n_trained + 1, sizeof *which);
     moru_status status = params && which ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "no memory for the training step");

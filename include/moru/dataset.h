@@ -20,6 +20,8 @@ typedef struct moru_dataset_info {
     int n_inputs, n_targets;
     moru_shape input_shapes[MORU_MAX_FEATURES], target_shapes[MORU_MAX_FEATURES]; /**< of one sample */
     moru_dtype input_dtypes[MORU_MAX_FEATURES], target_dtypes[MORU_MAX_FEATURES];
+    int n_weights;                  /**< so many of the targets, the last ones, are weights: none, one for all outputs of a model,
+                                         or one an output. They weigh the losses of samples, or with a shape of steps */
     int n_classes;                  /**< 0: targets aren't classes */
     const char *const *class_names; /**< n_classes of them, or NULL */
     const char *const *input_names; /**< columns of a table, or NULL */
@@ -42,6 +44,10 @@ MORU_API moru_status moru_dataset_open(moru_dataset **dataset, const char *spec)
 /** Over arrays in memory: the first axis counts samples. Tensors are copied. */
 MORU_API moru_status moru_dataset_from_tensors(moru_dataset **dataset, const moru_tensor *const *inputs, int n_inputs,
                                                const moru_tensor *const *targets, int n_targets);
+/** The same with weights of samples [n], or of steps [n, t]: one for all outputs of a model, or one an output. */
+MORU_API moru_status moru_dataset_from_weighted_tensors(moru_dataset **dataset, const moru_tensor *const *inputs, int n_inputs,
+                                                        const moru_tensor *const *targets, int n_targets,
+                                                        const moru_tensor *const *weights, int n_weights);
 /** Samples [start, stop) of base, which must outlive the result. */
 MORU_API moru_status moru_dataset_slice(moru_dataset **dataset, const moru_dataset *base, int64_t start, int64_t stop);
 MORU_API void moru_dataset_free(moru_dataset *dataset);

@@ -4,6 +4,7 @@
 #ifndef MORU_TRAIN_H
 #define MORU_TRAIN_H
 
+#include <math.h>
 #include <moru/dataset.h>
 #include <moru/model.h>
 #include <moru/program.h>
@@ -15,12 +16,17 @@ extern "C" {
 
 #define MORU_MAX_METRICS 8
 #define MORU_MAX_OUTPUTS 64
+/** A loss weight of 0. */
+#define MORU_NO_LOSS_WEIGHT ((double)NAN)
 typedef struct moru_compile_options {
     moru_optimizer *optimizer;              /**< taken over; NULL: rmsprop, as in Keras */
     const char *loss;                       /**< spec, for every output */
-    const char *losses[MORU_MAX_OUTPUTS];   /**< one an output, instead of loss */
-    double loss_weights[MORU_MAX_OUTPUTS];  /**< 0 means 1 */
+    const char *losses[MORU_MAX_OUTPUTS];   /**< one an output, instead of loss; "none": that output has none */
+    double loss_weights[MORU_MAX_OUTPUTS];  /**< 0 means 1; ::MORU_NO_LOSS_WEIGHT: 0 */
     const char *metrics[MORU_MAX_METRICS];  /**< specs; "accuracy" picks the kind that fits loss and output, as Keras does */
+    const char *weighted_metrics[MORU_MAX_METRICS];               /**< those that sample weights count for */
+    const char *const *output_metrics[MORU_MAX_OUTPUTS];          /**< one output's, ended by NULL, besides metrics */
+    const char *const *output_weighted_metrics[MORU_MAX_OUTPUTS];
 } moru_compile_options;
 #define moru_compile(model, ...) moru_compile_with((model), MORU_OPTIONS(moru_compile_options, __VA_ARGS__))
 MORU_API moru_status moru_compile_with(moru_model *model, const moru_compile_options *options);
@@ -29,7 +35,7 @@ MORU_API moru_optimizer *moru_model_optimizer(moru_model *model); /**< NULL: not
 MORU_API int64_t moru_model_iterations(const moru_model *model);
 
 /** What is known after an epoch, or a batch, of training. */
-#define MORU_MAX_LOGS 24
+#define MORU_MAX_LOGS 256
 typedef struct moru_logs {
     int epoch, epochs;              /**< epoch counts from 0 */
     int64_t step, steps;            /**< within the epoch; step is done so far */
@@ -87,6 +93,9 @@ typedef struct moru_fit_options {
     int initial_epoch;
     int64_t batch_size;             /**< 0 means 32 */
     int64_t steps_per_epoch;        /**< 0: all of the data */
+    const double *class_weights;    /**< of the classes 0 to n_class_weights - 1, those after have 1; for models of one output,
+                                         and data without weights of its own. They count in training, not in validation */
+    int n_class_weights;
     const moru_dataset *validation;
     double validation_split;        /**< the last share of the data is held back, as in Keras */
     bool no_shuffle;
@@ -108,6 +117,9 @@ MORU_API moru_status moru_evaluate_with(moru_model *model, const moru_dataset *d
                                         const moru_evaluate_options *options);
 /** One optimizer step on given tensors (batch first); *loss may be NULL. */
 MORU_API moru_status moru_train_on_batch(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets, double *loss);
+/** The same with n_weights weights, of samples [n] or of steps [n, t]: none, one for all outputs, or one an output. */
+MORU_API moru_status moru_train_on_batch_weighted(moru_model *model, moru_tensor *const *inputs, moru_tensor *const *targets,
+                                                  moru_tensor *const *weights, int n_weights, double *loss);
 /** The program that moru_train_on_batch() (training) or moru_predict() runs for a batch of these shapes: for reports and
  *  profiles. It belongs to the model and is kept until the model is compiled anew or others have taken its place. */
 MORU_API moru_status moru_model_program(moru_model *model, bool training, moru_tensor *const *inputs,
