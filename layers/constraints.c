@@ -167,6 +167,8 @@ moru_status moru_layer_set_extra(moru_layer *layer, const char *name, const char
     if (layer->built)
         return moru_layer_error(layer, MORU_ERR_STATE, "%s is set before the layer is applied", name);
     const moru_class *const *classes = moru_family(family, &n);
+    if (spec && !(spec = moru_arena_strdup(&layer->arena, spec)))
+        return moru_layer_error(layer, MORU_ERR_MEMORY, "no memory for its %s", name);
     MORU_TRY(moru_spec_normalize(&layer->arena, spec, classes, n, name, &normal));
     const moru_field *field = field_of(layer, name);
     if (field) {

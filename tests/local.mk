@@ -43,7 +43,8 @@ unit_tests = \
     tests/test_random_graphs \
     tests/test_schedules \
     tests/test_torch_ops \
-    tests/test_train_step
+    tests/test_train_step \
+    tests/test_training
 double_tests = tests/double_gradients
 
 double_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DMORU_DOUBLE
