@@ -162,7 +162,21 @@ static moru_status parse_class(moru_arena *arena, const char *spec, const char *
     return MORU_OK;
 }
 
-/* A loss that is none of Keras's metrics is written as an object of the name that logs have. */
+/* {"fn": Keras's function of the loss, its arguments, the name that logs have}: an object that takes means over samples,
+ * where a loss itself would give one number a batch. */
+static json_t *wrapper_of(const moru_metric *metric)
+{
+    json_t *config = moru_fields_write(metric->loss.class_->fields, metric->loss.class_->n_fields, metric->loss.options);
+    json_object_del(config, "reduction");
+    json_object_set_new(config, "name", json_string(metric->name));
+    json_object_set_new(config, "dtype", json_string("float32"));
+    json_object_set_new(config, "fn", json_pack("{s:s,s:s,s:s,s:s}", "module", "builtins", "class_name", "function",
+                                                "config", metric->loss.class_->alias, "registered_name", "function"));
+    return json_pack("{s:s,s:s,s:o,s:n}", "module", "keras.metrics", "class_name", "MeanMetricWrapper", "config", config,
+                     "registered_name");
+}
+
+/* A loss that is none of Keras's metrics. */
 static moru_status parse_loss(moru_arena *arena, const char *spec, const char *where, moru_metric *metric)
 {
     MORU_TRY(moru_loss_parse(arena, spec, where, &metric->loss));
@@ -170,11 +184,8 @@ static moru_status parse_loss(moru_arena *arena, const char *spec, const char *w
     const char *own = json_string_value(json_object_get(json_object_get(given, "config"), "name"));
     metric->name = moru_arena_strdup(arena, own ? own : strpbrk(spec, "({") ? metric->loss.class_->alias : spec);
     json_decref(given);
-    json_t *json = moru_class_to_json(metric->loss.class_, metric->loss.options);
-    char *text = NULL;
-    if (metric->name
-        && json_object_set_new(json_object_get(json, "config"), "name", json_string(metric->name)) == 0)
-        text = json_dumps(json, JSON_COMPACT);
+    json_t *json = metric->name ? wrapper_of(metric) : NULL;
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     metric->spec = text ? moru_arena_strdup(arena, text) : NULL;
     free(text);
     json_decref(json);
