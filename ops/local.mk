@@ -35,6 +35,7 @@ ops_sources = \
 	ops/causal_mask.c \
 	ops/compare.c \
 	ops/concat.c \
+	ops/ctc.c \
 	ops/constant_like.c \
 	ops/conv2d.c \
 	ops/conv2d_grad.c \

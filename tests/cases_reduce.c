@@ -107,6 +107,13 @@ static moru_node *squared_error(moru_node *a, moru_node *b)
      .in = {GC_REAL(low, high, 2, 1, 2, 2, 1, 1, 2, 2)}, .flags = more}, \
     {.name = #op "/one", .build = build_##op, AXES(1, 1), .in = {GC_REAL(low, high, 3, 1)}, .flags = more}
 
+static moru_node *build_ctc_grad(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
+{
+    moru_node *ones = moru_ones_like(moru_ctc_loss(x[0], x[1]));
+    (void)c;
+    return moru_apply_named(graph, "ctc_grad", (moru_node *[]){ones, x[0], x[1]}, 3, NULL);
+}
+
 const gradcheck_case gradcheck_cases_reduce[] = {
     EVERY(sum, -1, 1, 0),
     EVERY(mean, -1, 1, 0),
@@ -147,6 +154,18 @@ const gradcheck_case gradcheck_cases_reduce[] = {
      .in = {GC_REAL(-2, 2, 6), {.dtype = MORU_INT32, .low = 0, .high = 6}}},
     {.name = "sparse_cross_entropy/size 0", .binary = moru_sparse_cross_entropy,
      .in = {GC_REAL(-2, 2, 0, 4), GC_INT(0, 4, 0)}},
+    {.name = "ctc", .binary = moru_ctc_loss, .flags = GRADCHECK_FIRST_ORDER, /* ctc_grad has no gradient */
+     .in = {GC_REAL(-2, 2, 3, 7, 4), GC_INT(1, 4, 3, 3)}},
+    {.name = "ctc/shorter labels", .binary = moru_ctc_loss, .flags = GRADCHECK_FIRST_ORDER,
+     .in = {GC_REAL(-2, 2, 4, 8, 3), GC_INT(0, 3, 4, 3)}},
+    {.name = "ctc/one step", .binary = moru_ctc_loss, .flags = GRADCHECK_FIRST_ORDER,
+     .in = {GC_REAL(-2, 2, 2, 1, 3), GC_INT(1, 3, 2, 1)}},
+    {.name = "ctc/blanks only", .binary = moru_ctc_loss, .flags = GRADCHECK_FIRST_ORDER,
+     .in = {GC_REAL(-2, 2, 2, 4, 3), GC_INT(0, 1, 2, 2)}},
+    {.name = "ctc/size 0", .binary = moru_ctc_loss, .flags = GRADCHECK_FIRST_ORDER,
+     .in = {GC_REAL(-2, 2, 0, 4, 3), GC_INT(0, 1, 0, 2)}},
+    {.name = "ctc_grad", .build = build_ctc_grad, .flags = GRADCHECK_NO_GRADIENT, .no_gradient_op = "ctc_grad",
+     .in = {GC_REAL(-2, 2, 2, 4, 3), GC_INT(1, 3, 2, 2)}},
     {.name = "cross_entropy", .binary = moru_cross_entropy, .in = {GC_REAL(-2, 2, 4, 5), GC_REAL(0, 1, 4, 5)}},
     {.name = "sigmoid_cross_entropy", .binary = moru_sigmoid_cross_entropy,
      .in = {GC_KINK(-3, 3, 0, 4, 5), GC_REAL(0, 1, 4, 5)}},

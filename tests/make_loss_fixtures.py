@@ -110,9 +110,8 @@ def losses():
     yield L.Circle(), np.array([0, 1, 0, 2, 1, 0], "int32"), z, {}
     yield L.Circle(8.0, 0.3), np.array([[0], [1], [0], [2], [1], [0]], "int32"), z, {"weights": unit(6)}
     yield L.Circle(8.0, 0.3, False, reduction="sum"), np.array([0, 1, 0, 2, 1, 0], "int32"), z, {}
-    if os.environ.get("CTC"):
-        yield L.CTC(), np.array([[1, 2, 2], [3, 0, 0], [1, 3, 2]], "int32"), real(3, 6, 4), {}
-        yield L.CTC(reduction="sum"), np.array([[1, 1], [2, 0]], "int32"), real(2, 5, 3), {"weights": unit(2)}
+    yield L.CTC(), np.array([[1, 2, 2], [3, 0, 0], [1, 3, 2]], "int32"), real(3, 6, 4), {}
+    yield L.CTC(reduction="sum"), np.array([[1, 1], [2, 0]], "int32"), real(2, 5, 3), {"weights": unit(2)}
 
 
 class File:

@@ -146,7 +146,7 @@ static const moru_class *const classes[] = {
     &moru_kl_divergence_class, &moru_hinge_class, &moru_squared_hinge_class, &moru_categorical_hinge_class,
     &moru_binary_crossentropy_class, &moru_binary_focal_crossentropy_class, &moru_categorical_crossentropy_class,
     &moru_categorical_focal_crossentropy_class, &moru_sparse_categorical_crossentropy_class, &moru_crossentropy_class,
-    &moru_generalized_crossentropy_class, &moru_dice_class, &moru_tversky_class, &moru_circle_class};
+    &moru_generalized_crossentropy_class, &moru_ctc_class, &moru_dice_class, &moru_tversky_class, &moru_circle_class};
 enum { N_CLASSES = sizeof classes / sizeof *classes };
 
 /* Keras's short names, alone or before arguments, written out. */

@@ -76,7 +76,7 @@ extern const moru_class moru_squared_error_class, moru_absolute_error_class, mor
 extern const moru_class moru_hinge_class, moru_squared_hinge_class, moru_categorical_hinge_class,
     moru_binary_crossentropy_class, moru_binary_focal_crossentropy_class, moru_categorical_crossentropy_class,
     moru_categorical_focal_crossentropy_class, moru_sparse_categorical_crossentropy_class, moru_crossentropy_class,
-    moru_generalized_crossentropy_class;
+    moru_generalized_crossentropy_class, moru_ctc_class;
 extern const moru_class moru_dice_class, moru_tversky_class, moru_circle_class;
 
 /* Rows of tables of fields. */

@@ -195,6 +195,13 @@ RULE(generalized_crossentropy)
     return moru_mul_scalar(other(moru_pow_scalar(own, o->q)), 1 / o->q);
 }
 
+/* Logits [n,t,classes] and labels [n,l], filled up with 0, the blank. */
+RULE(ctc)
+{
+    (void)o, (void)mask, (void)name;
+    return moru_ctc_loss(p, t->dtype == MORU_INT32 ? t : moru_cast(t, MORU_INT32));
+}
+
 /* Keras's choice among the three by shapes. */
 RULE(crossentropy)
 {
@@ -238,4 +245,5 @@ LOSS(sparse_categorical_crossentropy, "SparseCategoricalCrossentropy", "sparse_c
      MORU_LAST_GONE, true)
 LOSS(generalized_crossentropy, "CategoricalGeneralizedCrossEntropy", "categorical_generalized_cross_entropy", q_fields,
      MORU_LAST_GONE, true)
+LOSS(ctc, "CTC", "ctc", plain, MORU_LAST_GONE, false)
 LOSS(crossentropy, "crossentropy", "crossentropy", plain, MORU_LAST_GONE, false)

@@ -309,6 +309,10 @@ MORU_API moru_node *moru_gru_op(moru_node *x, moru_node *kernel, moru_node *recu
 /** @name Losses per sample (no reduction), along the last axis @{ */
 /** -log softmax(logits)[label]; labels int32 of logits' shape less its last axis. A label outside is MORU_ERR_RANGE. */
 MORU_API moru_node *moru_sparse_cross_entropy(moru_node *logits, moru_node *labels);
+/** Connectionist temporal classification; Graves et al., 2006: -log of the probability of all paths through logits [n,t,c] that
+ *  become the labels when repetitions are merged and blanks (class 0) dropped. labels [n,l] int32: as many of the first as aren't
+ *  0 count. Gives [n]; infinity where no path fits. A label outside is MORU_ERR_RANGE. No second derivative. */
+MORU_API moru_node *moru_ctc_loss(moru_node *logits, moru_node *labels);
 /** -sum target log softmax(logits). */
 MORU_API moru_node *moru_cross_entropy(moru_node *logits, moru_node *target);
 /** Elementwise max(z,0) - z t + log(1 + exp(-|z|)): binary cross entropy from logits, without the mean. */
