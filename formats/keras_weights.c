@@ -139,6 +139,7 @@ typedef struct pending {
 typedef struct reader {
     moru_hdf5 *file;
     const char *where, *layers; /* the name of the group of layers */
+    const char *state;          /* the group of the optimizer's variables */
     pending *pending;
     int n, capacity;
     bool has_iteration, has_rate;
@@ -275,7 +276,7 @@ static moru_status read_slots(reader *r, moru_training *t, int first)
 {
     char path[PATH], what[64];
     for (int k = 0; k < t->n_slots; k++) {
-        snprintf(path, sizeof path, "optimizer/vars/%d", first + k);
+        snprintf(path, sizeof path, "%s/%d", r->state, first + k);
         snprintf(what, sizeof what, "slot %d", k);
         read_weight(r, path, what, t->slots[k]);
     }
@@ -287,26 +288,34 @@ static moru_status read_optimizer(reader *r, moru_training *t)
 {
     moru_hdf5_kind kind;
     int64_t count;
-    MORU_TRY(moru_hdf5_find(r->file, "optimizer/vars", &kind));
+    char path[PATH];
+    r->state = "optimizer/inner_optimizer/vars"; /* of one that Keras's LossScaleOptimizer is around */
+    MORU_TRY(moru_hdf5_find(r->file, r->state, &kind));
+    if (kind != MORU_HDF5_GROUP)
+        r->state = "optimizer/vars";
+    MORU_TRY(moru_hdf5_find(r->file, r->state, &kind));
     if (kind != MORU_HDF5_GROUP)
         return MORU_OK;
-    MORU_TRY(moru_hdf5_count(r->file, "optimizer/vars", &count));
+    MORU_TRY(moru_hdf5_count(r->file, r->state, &count));
     bool scheduled = t->optimizer->schedule != NULL;
     moru_shape shape = {.rank = 1};
     moru_hdf5_type type;
+    snprintf(path, sizeof path, "%s/1", r->state);
     if (count > 1)
-        MORU_TRY(moru_hdf5_describe(r->file, "optimizer/vars/1", &type, &shape));
+        MORU_TRY(moru_hdf5_describe(r->file, path, &type, &shape));
     bool rate = !scheduled && shape.rank == 0; /* no slot is a scalar */
     if (count != 1 + rate && count != 1 + rate + t->n_slots)
-        return moru_fail(MORU_ERR_SHAPE, "%s: \"optimizer/vars\" holds %lld variables and the model's %s has %d",
-                         r->where, (long long)count, t->optimizer->class_->class_name,
+        return moru_fail(MORU_ERR_SHAPE, "%s: \"%s\" holds %lld variables and the model's %s has %d",
+                         r->where, r->state, (long long)count, t->optimizer->class_->class_name,
                          t->n_slots + (scheduled ? 1 : 2));
-    MORU_TRY(moru_hdf5_read(r->file, "optimizer/vars/0", MORU_HDF5_INT64, &r->iteration, 1));
+    snprintf(path, sizeof path, "%s/0", r->state);
+    MORU_TRY(moru_hdf5_read(r->file, path, MORU_HDF5_INT64, &r->iteration, 1));
     if (r->iteration < 0)
-        return moru_fail(MORU_ERR_RANGE, "%s: \"optimizer/vars/0\": an iteration of %lld", r->where,
+        return moru_fail(MORU_ERR_RANGE, "%s: \"%s\": an iteration of %lld", r->where, path,
                          (long long)r->iteration);
+    snprintf(path, sizeof path, "%s/1", r->state);
     if (rate)
-        MORU_TRY(moru_hdf5_read(r->file, "optimizer/vars/1", MORU_HDF5_REAL, &r->rate, 1));
+        MORU_TRY(moru_hdf5_read(r->file, path, MORU_HDF5_REAL, &r->rate, 1));
     r->has_iteration = true;
     r->has_rate = rate;
     return count > (rate ? 2 : 1) ? read_slots(r, t, rate ? 2 : 1) : MORU_OK;

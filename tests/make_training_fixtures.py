@@ -101,6 +101,15 @@ def functions():
     return model, [real(6, 4)], [real(6, 2)], None
 
 
+def scaled():
+    """A loss scaling optimizer that has made some steps already."""
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3, activation="tanh"), L.Dense(2)], name="scaled")
+    model.compile(optimizers.LossScaleOptimizer(optimizers.Adam(0.05), initial_scale=1024.0), "mse")
+    model.train_on_batch(real(6, 4), real(6, 2))
+    model.train_on_batch(real(6, 4), real(6, 2))
+    return model, [real(6, 4)], [real(6, 2)], None
+
+
 def one(items):
     return items[0] if len(items) == 1 else items
 
@@ -135,6 +144,6 @@ if __name__ == "__main__":
     default = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "training")
     folder = sys.argv[1] if len(sys.argv) > 1 else default
     os.makedirs(folder, exist_ok=True)
-    for build in (bounded, averaged, branches, masked, functions):
+    for build in (bounded, averaged, branches, masked, functions, scaled):
         keras.utils.set_random_seed(5)
         write(folder, build)

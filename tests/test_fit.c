@@ -747,7 +747,21 @@ START_TEST(test_compile_config)
         json_decref(again);
         moru_model_free(m);
     }
-    static const char *const bad[] = {"{}", "{\"loss\": 3}", "{\"loss\": [\"mse\"]}",
+    moru_model *half = two_outputs();
+    json_t *given = json_loads("{\"loss\": [null, \"mse\"], \"loss_weights\": [1.0, 0.0], \"weighted_metrics\": {\"b\": "
+                               "[\"mae\", \"auc\"]}}", 0, NULL);
+    for (int k = 0; k < 2; k++) {
+        OK(moru_compile_config_from_json(half, given, "test"));
+        ck_assert_ptr_null(half->training->losses[0].class_);
+        ck_assert(half->training->loss_weights[1] == 0 && half->training->n_metrics == 2);
+        ck_assert(half->training->metrics[0].weighted && half->training->metrics[1].output == 1);
+        ck_assert_int_eq(half->training->n_logs, 4);
+        json_decref(given);
+        given = moru_compile_config_to_json(half);
+    }
+    json_decref(given);
+    moru_model_free(half);
+    static const char *const bad[] = {"{}", "{\"loss\": 3}", "{\"loss\": [null, null]}", "{\"loss\": [\"mse\"]}",
                                       "{\"loss\": \"mse\", \"metrics\": [3]}",
                                       "{\"loss\": \"mse\", \"metrics\": [\"mae\"]}",
                                       "{\"loss\": \"mse\", \"optimizer\": {\"class_name\": \"LossScaleOptimizer\"}}", "[]"};

@@ -243,6 +243,20 @@ START_TEST(test_specs)
 }
 END_TEST
 
+START_TEST(test_node)
+{
+    moru_graph *graph = moru_graph_new();
+    moru_node *p = moru_placeholder(graph, "p", MORU_REAL, MORU_SHAPE(4, 2));
+    ck_assert_int_eq(moru_node_shape(moru_loss_of("huber(0.5)", p, p, NULL))->rank, 0);
+    ck_assert_int_eq(moru_node_shape(moru_loss_of("mse(reduction=none)", p, p, NULL))->rank, 1);
+    ck_assert_int_eq(moru_graph_status(graph), MORU_OK);
+    moru_loss_of("no_such_loss", p, p, NULL);
+    ck_assert_int_eq(moru_graph_status(graph), MORU_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(moru_graph_error(graph), "no_such_loss"));
+    moru_graph_free(graph);
+}
+END_TEST
+
 static const loss_case metric_cases[] = {
     {"accuracy", "", MORU_INT32, MORU_SHAPE(4), {1, 0, 1, 1}, MORU_SHAPE(4, 2), {.1, .9, .8, .2, .7, .3, .4, .6}, 0.75,
      {0}},
@@ -315,6 +329,7 @@ int main(void)
     tcase_add_test(tcase, test_logits_behind_activations);
     tcase_add_test(tcase, test_shapes_that_do_not_fit);
     tcase_add_test(tcase, test_specs);
+    tcase_add_test(tcase, test_node);
     tcase_add_loop_test(tcase, test_metrics, 0, sizeof metric_cases / sizeof *metric_cases);
     tcase_add_test(tcase, test_metric_directions);
     suite_add_tcase(suite, tcase);

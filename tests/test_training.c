@@ -13,7 +13,7 @@
 
 #define OK(status) ck_assert_msg((status) == MORU_OK, "%s", moru_last_error())
 
-static const char *const names[] = {"bounded", "averaged", "branches", "masked", "functions"};
+static const char *const names[] = {"bounded", "averaged", "branches", "masked", "functions", "scaled"};
 
 static void path_of(const char *name, const char *ending, char path[1024])
 {

@@ -27,6 +27,11 @@ static moru_status parse_losses(moru_training *t, const moru_compile_options *op
         if (!spec || strcmp(spec, "none") != 0)
             MORU_TRY(moru_loss_parse(&t->arena, spec, where, &t->losses[k]));
     }
+    bool any = false;
+    for (int k = 0; k < t->n_outputs; k++)
+        any |= t->losses[k].class_ != NULL;
+    if (!any)
+        return moru_fail(MORU_ERR_ARGUMENT, "compile: no output has a loss");
     for (int k = t->n_outputs; k < MORU_MAX_OUTPUTS; k++)
         if (options->losses[k])
             return moru_fail(MORU_ERR_ARGUMENT, "compile: loss %d is given, but the model has %d outputs", k,

@@ -6,6 +6,7 @@
 
 #include "train/losses.h"
 #include <moru/ops.h>
+#include <moru/train.h>
 
 /* ---- shapes ---- */
 
@@ -327,4 +328,17 @@ moru_node *moru_loss_apply(const moru_loss *loss, moru_node *target, moru_node *
     if (mean && !mask && !weights && rule->last == MORU_LAST_MEAN) /* a mean of means of equal size */
         return moru_mean_all(elements);
     return weigh(reduce_last(elements, rule->last), weights, mask, o->reduction);
+}
+
+moru_node *moru_loss_of(const char *spec, moru_node *target, moru_node *prediction, moru_node *weights)
+{
+    moru_arena arena = {NULL};
+    moru_loss loss;
+    if (moru_node_failed(target) || moru_node_failed(prediction))
+        return moru_node_failed(target) ? target : prediction;
+    moru_status status = moru_loss_parse(&arena, spec, "loss", &loss);
+    moru_node *value = status == MORU_OK ? moru_loss_apply(&loss, target, prediction, weights)
+                                         : moru_graph_fail(prediction->graph, status, "%s", moru_last_error());
+    moru_arena_free(&arena);
+    return value;
 }

@@ -234,6 +234,9 @@ moru_status moru_optimizer_from_json(moru_optimizer **optimizer, json_t *json, c
         return status == MORU_OK ? status : moru_fail_in(status, where);
     }
     const char *name = json_string_value(json_object_get(json, "class_name"));
+    json_t *inner = json_object_get(json_object_get(json, "config"), "inner_optimizer");
+    if (name && inner && strcmp(name, "LossScaleOptimizer") == 0) /* scales losses of half precision, which is float here */
+        return moru_optimizer_from_json(optimizer, inner, where);
     const moru_class *class_ = find_class(name);
     if (!class_)
         return moru_fail(name ? MORU_ERR_UNSUPPORTED : MORU_ERR_FORMAT, "%s: the optimizer %s isn't supported", where,

@@ -72,7 +72,7 @@ static inline const moru_optimizer_options *moru_optimizer_common(const moru_opt
 
 /* The Keras object {"module","class_name","config","registered_name"}: new reference, NULL when out of memory. */
 json_t *moru_optimizer_to_json(const moru_optimizer *optimizer);
-/* From such an object, Keras 2's included, or from a string with a spec. */
+/* From such an object, Keras 2's included, or from a string with a spec. Of a LossScaleOptimizer it is the one inside. */
 moru_status moru_optimizer_from_json(moru_optimizer **optimizer, json_t *json, const char *where);
 
 /* Clips n gradients in place as the options ask (Keras takes the first of clipnorm, global_clipnorm, clipvalue). */

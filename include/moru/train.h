@@ -14,6 +14,31 @@
 extern "C" {
 #endif
 
+/** @name Losses
+ * By Keras's names, as specs: "mse", "huber(delta=0.5)", "BinaryCrossentropy(from_logits=true)", or a Keras JSON object; t is the
+ * target, p the prediction, means are over the last axis. Options and their defaults are Keras's.
+ * - mean_squared_error (t - p)^2, mean_absolute_error |t - p|, mean_absolute_percentage_error, mean_squared_logarithmic_error,
+ *   huber, log_cosh, cosine_similarity (negative; axis), poisson, kl_divergence;
+ * - binary_crossentropy, binary_focal_crossentropy, categorical_crossentropy, categorical_focal_crossentropy (from_logits,
+ *   label_smoothing, axis), sparse_categorical_crossentropy (from_logits, ignore_class),
+ *   categorical_generalized_cross_entropy, hinge, squared_hinge, categorical_hinge, ctc; crossentropy picks by shapes;
+ * - dice, tversky (axis), circle.
+ *
+ * reduction: sum_over_batch_size and mean (the mean over all values), mean_with_sample_weight (over the sum of the weights),
+ * sum, none (the sum is minimized and the mean logged). Weights multiply the values: of samples [n], or of steps [n, t].
+ * Where the prediction has a mask, only steps that are there count. Predictions made by sigmoid or softmax are taken back to
+ * their logits, as Keras does. @{ */
+/** The loss as a node, weighted by weights (or NULL); a mistake in spec fails the graph. */
+MORU_API moru_node *moru_loss_of(const char *spec, moru_node *target, moru_node *prediction, moru_node *weights);
+/** @} */
+
+/** @name Metrics
+ * By Keras's names, as specs: "accuracy" (or "acc"), "top_k_categorical_accuracy(3)", "auc(curve=PR)", or a Keras JSON object.
+ * Every class of keras.metrics: the accuracies, the losses above as means, RootMeanSquaredError, Pearson- and
+ * ConcordanceCorrelation, R2Score; TruePositives and the like, Precision, Recall, SensitivityAtSpecificity and the like, AUC;
+ * F1Score, FBetaScore; IoU, BinaryIoU, MeanIoU, OneHotIoU, OneHotMeanIoU; Mean, Sum. States are sums over all batches of an
+ * epoch in double precision. Of a metric with several results (thresholds, classes) logs hold the mean. */
+
 #define MORU_MAX_METRICS 8
 #define MORU_MAX_OUTPUTS 64
 /** A loss weight of 0. */
