@@ -1,5 +1,5 @@
-/* Keras's constraints, which weights are put under after each step; and the options that any layer with weights may have
- * besides its own: constraints, and the regularizer of its outputs. */
+/* Keras's constraints, which weights are put under after each step; and the options that any layer with weights may
+ * have besides its own: constraints, and the regularizer of its outputs. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,8 +76,8 @@ static moru_status check(const norm_options *o, const moru_class *class_, int ra
             return moru_fail(MORU_ERR_SHAPE, "%s: %s: a weight of %d dimensions has no axis %lld", where,
                              class_->class_name, rank, (long long)o->axis.dims[i]);
     if (class_ != &unit_norm && !(o->min_value >= 0 && o->min_value <= o->max_value && isfinite(o->rate)))
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: %s: norms must lie between numbers of at least 0, not %g and %g", where,
-                         class_->class_name, o->min_value, o->max_value);
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: %s: norms must lie between numbers of at least 0, not %g and %g",
+                         where, class_->class_name, o->min_value, o->max_value);
     return MORU_OK;
 }
 
@@ -216,7 +216,7 @@ void moru_layer_regularize(const moru_layer_call *call, int n)
         return;
     moru_status status = moru_regularizer_parse(spec, "activity_regularizer", &r);
     if (status == MORU_OK && r.orthogonal > 0)
-        status = moru_fail(MORU_ERR_UNSUPPORTED, "activity_regularizer: OrthogonalRegularizer isn't supported for outputs");
+        status = moru_fail(MORU_ERR_UNSUPPORTED, "activity_regularizer: OrthogonalRegularizer isn't for outputs");
     if (status != MORU_OK)
         moru_graph_fail(call->graph, status, "%s", moru_last_error());
     for (int k = 0; k < n && !moru_node_failed(call->outputs[k]); k++)
@@ -241,7 +241,8 @@ moru_status moru_layer_read_extras(moru_layer *layer, json_t *extras)
 moru_status moru_layer_write_extras(const moru_layer *layer, json_t *config)
 {
     for (const moru_extra *e = layer->extras; e; e = e->next) {
-        json_t *value = !e->spec ? json_null() : e->spec[0] == '{' ? json_loads(e->spec, 0, NULL) : json_string(e->spec);
+        bool object = e->spec && e->spec[0] == '{';
+        json_t *value = !e->spec ? json_null() : object ? json_loads(e->spec, 0, NULL) : json_string(e->spec);
         if (json_object_set_new(config, e->name, value) != 0)
             return moru_fail(MORU_ERR_MEMORY, "no memory for a configuration");
     }

@@ -1,5 +1,5 @@
-/* Connectionist temporal classification; Graves et al., 2006: loss = -log of the probability, under softmax(logits) at every
- * step, of all paths that become the labels when repetitions are merged and blanks, class 0, dropped. */
+/* Connectionist temporal classification; Graves et al., 2006: loss = -log of the probability, under softmax(logits) at
+ * every step, of all paths that become the labels when repetitions are merged and blanks, class 0, dropped. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -17,13 +17,14 @@ static moru_status check_inputs(const moru_infer *in, int z)
     MORU_TRY(moru_rule_rank(in, z, 3, "[n,t,c]"));
     MORU_TRY(moru_rule_rank(in, z + 1, 2, "[n,l]"));
     if (!moru_rule_fits(logits->dims[0], labels->dims[0]) || logits->dims[2] == 0)
-        return moru_op_error(MORU_ERR_SHAPE, "logits %s and labels %s: one row of labels a sample and at least one class, "
-                             "the blank, are wanted", MORU_TEXT(logits), MORU_TEXT(labels));
+        return moru_op_error(MORU_ERR_SHAPE, "logits %s and labels %s: one row of labels a sample and at least one "
+                             "class, the blank, are wanted", MORU_TEXT(logits), MORU_TEXT(labels));
     int64_t numbers, bytes;
     if (labels->dims[1] >= INT32_MAX || (moru_shape_known(logits) && moru_shape_known(labels)
         && (!moru_mul_ok(logits->dims[1] + 4, 2 * labels->dims[1] + 1, &numbers)
             || !moru_mul_ok(numbers + logits->dims[1], sizeof(double), &bytes))))
-        return moru_op_error(MORU_ERR_MEMORY, "logits %s and labels %s are too large", MORU_TEXT(logits), MORU_TEXT(labels));
+        return moru_op_error(MORU_ERR_MEMORY, "logits %s and labels %s are too large", MORU_TEXT(logits),
+                             MORU_TEXT(labels));
     return MORU_OK;
 }
 
@@ -121,8 +122,9 @@ static double forward(const sample *s)
             double sum = -INFINITY;
             if (t == 0)
                 sum = k < 2 ? 0 : -INFINITY;
-            for (int64_t from = t ? k : 0; t && from >= 0 && (from >= k - 1 || (from == k - 2 && may_skip(s, k))); from--)
-                sum = log_add(sum, before[from]);
+            for (int64_t from = k; t > 0 && from >= 0 && from >= k - 2; from--)
+                if (from > k - 2 || may_skip(s, k))
+                    sum = log_add(sum, before[from]);
             now[k] = sum + log_probability(s, t, k);
         }
     }
@@ -130,7 +132,7 @@ static double forward(const sample *s)
     return s->states > 1 ? log_add(last[s->states - 1], last[s->states - 2]) : last[0];
 }
 
-/* dz = dloss (softmax(z) - share of paths through the class), with beta: log of the probability of all endings after t */
+/* dz = dloss (softmax(z) - share of paths through the class); beta: log of the probability of all endings after t */
 static void backward(const sample *s, double total, double dloss, moru_real *dz)
 {
     double *after = s->beta, *now = s->beta + s->states;
@@ -207,8 +209,8 @@ static void vjp_ctc(const moru_vjp *v)
 }
 
 const moru_op_def moru_op_ctc = {
-    .name = "ctc", .formula = "y = -log p(labels), over all alignments", .min_inputs = 2, .max_inputs = 2, .n_outputs = 1,
-    .infer = infer_ctc, .vjp = vjp_ctc, .workspace = workspace_ctc, .run = run_ctc,
+    .name = "ctc", .formula = "y = -log p(labels), over all alignments", .min_inputs = 2, .max_inputs = 2,
+    .n_outputs = 1, .infer = infer_ctc, .vjp = vjp_ctc, .workspace = workspace_ctc, .run = run_ctc,
 };
 
 const moru_op_def moru_op_ctc_grad = {

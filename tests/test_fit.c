@@ -748,8 +748,8 @@ START_TEST(test_compile_config)
         moru_model_free(m);
     }
     moru_model *half = two_outputs();
-    json_t *given = json_loads("{\"loss\": [null, \"mse\"], \"loss_weights\": [1.0, 0.0], \"weighted_metrics\": {\"b\": "
-                               "[\"mae\", \"auc\"]}}", 0, NULL);
+    json_t *given = json_loads("{\"loss\": [null, \"mse\"], \"loss_weights\": [1.0, 0.0], "
+                               "\"weighted_metrics\": {\"b\": [\"mae\", \"auc\"]}}", 0, NULL);
     for (int k = 0; k < 2; k++) {
         OK(moru_compile_config_from_json(half, given, "test"));
         ck_assert_ptr_null(half->training->losses[0].class_);

@@ -72,8 +72,8 @@ static void check_close(const moru_tensor *got, const moru_tensor *want, const c
     for (int64_t i = 0; i < moru_tensor_size(want); i++)
         largest = fmax(largest, fabs((double)b[i]));
     for (int64_t i = 0; i < moru_tensor_size(want); i++)
-        ck_assert_msg(fabs((double)a[i] - (double)b[i]) <= 1e-5 * largest, "%s of %s at %lld: %.9g, should be %.9g", what,
-                      spec, (long long)i, (double)a[i], (double)b[i]);
+        ck_assert_msg(fabs((double)a[i] - (double)b[i]) <= 1e-5 * largest, "%s of %s at %lld: %.9g, should be %.9g",
+                      what, spec, (long long)i, (double)a[i], (double)b[i]);
 }
 
 /* ---- losses ---- */
@@ -152,7 +152,8 @@ START_TEST(test_configurations)
             moru_arena arena = {NULL};
             moru_loss loss;
             moru_metric metric;
-            OK(k == 0 ? moru_loss_parse(&arena, spec, "test", &loss) : moru_metric_parse(&arena, spec, "test", &metric));
+            OK(k == 0 ? moru_loss_parse(&arena, spec, "test", &loss)
+                      : moru_metric_parse(&arena, spec, "test", &metric));
             written = k == 0 ? loss.spec : metric.spec;
             json_t *again = json_loads(written, 0, NULL), *kept = json_object_get(again, "config");
             ck_assert_msg(json_is_object(again), "%s", written);
@@ -269,7 +270,8 @@ START_TEST(test_wrong_options)
         "auc(1)", "auc(curve=XYZ)", "auc(summation_method=none)", "precision(1.5)", "precision(top_k=0)",
         "sensitivity_at_specificity(1.5)", "precision_at_recall(0.5, num_thresholds=0)", "f1_score(other)",
         "f_beta_score(beta=0)", "f1_score(threshold=2)", "mean_io_u(0)", "io_u(3)", "r2_score(other)",
-        "r2_score(num_regressors=-1)", "top_k_categorical_accuracy(0)", "no_such_metric", "mean_squared_error(delta=2)"};
+        "r2_score(num_regressors=-1)", "top_k_categorical_accuracy(0)", "no_such_metric",
+        "mean_squared_error(delta=2)"};
     moru_arena arena = {NULL};
     moru_metric metric;
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
@@ -283,8 +285,10 @@ END_TEST
 START_TEST(test_wrong_shapes)
 {
     static const struct { const char *spec; moru_shape t, p, w; } bad[] = {
-        {"auc", MORU_SHAPE(4), MORU_SHAPE(4, 2), {0}}, {"precision(class_id=2)", MORU_SHAPE(4, 2), MORU_SHAPE(4, 2), {0}},
-        {"precision(top_k=3)", MORU_SHAPE(4, 2), MORU_SHAPE(4, 2), {0}}, {"f1_score", MORU_SHAPE(4), MORU_SHAPE(4, 2), {0}},
+        {"auc", MORU_SHAPE(4), MORU_SHAPE(4, 2), {0}}, 
+        {"precision(class_id=2)", MORU_SHAPE(4, 2), MORU_SHAPE(4, 2), {0}},
+        {"precision(top_k=3)", MORU_SHAPE(4, 2), MORU_SHAPE(4, 2), {0}},
+        {"f1_score", MORU_SHAPE(4), MORU_SHAPE(4, 2), {0}},
         {"auc(multi_label=true)", MORU_SHAPE(4), MORU_SHAPE(4), {0}}, {"r2_score", MORU_SHAPE(4), MORU_SHAPE(4), {0}},
         {"mean_io_u(3)", MORU_SHAPE(4), MORU_SHAPE(4, 3), {0}}, {"auc", MORU_SHAPE(4), MORU_SHAPE(4), MORU_SHAPE(3)}};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {

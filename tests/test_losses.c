@@ -314,7 +314,8 @@ START_TEST(test_metric_directions)
     }
     /* none of Keras's metrics: written as the loss it is */
     ck_assert_int_eq(moru_metric_parse(&arena, "huber(0.5)", "test", &metric), MORU_OK);
-    ck_assert(strstr(metric.spec, "MeanMetricWrapper") && strstr(metric.spec, "0.5") && strstr(metric.spec, "\"huber\""));
+    ck_assert(strstr(metric.spec, "MeanMetricWrapper") && strstr(metric.spec, "0.5"));
+    ck_assert(strstr(metric.spec, "\"huber\""));
     ck_assert_int_eq(moru_metric_parse(&arena, "no_such_metric", "test", &metric), MORU_ERR_UNSUPPORTED);
     ck_assert_int_eq(moru_metric_parse(&arena, "top_k_categorical_accuracy(k=0)", "test", &metric), MORU_ERR_ARGUMENT);
     moru_arena_free(&arena);

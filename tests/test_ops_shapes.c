@@ -280,15 +280,19 @@ START_TEST(ctc_shapes)
     int64_t n = moru_symbol(graph, "n");
     moru_node *y = moru_ctc_loss(real(MORU_SHAPE(n, 5, 3)), integer(MORU_SHAPE(n, 2)));
     ck_assert(moru_shape_equal(moru_node_shape(y), &MORU_SHAPE(n)));
-    refused(moru_ctc_loss(real(MORU_SHAPE(4, 5)), integer(MORU_SHAPE(4, 2))), MORU_ERR_SHAPE, "[4,5]", "[n,t,c]", "ctc");
+    refused(moru_ctc_loss(real(MORU_SHAPE(4, 5)), integer(MORU_SHAPE(4, 2))), MORU_ERR_SHAPE, "[4,5]",
+            "[n,t,c]", "ctc");
     RENEW();
     refused(moru_ctc_loss(real(MORU_SHAPE(4, 5, 3)), integer(MORU_SHAPE(4))), MORU_ERR_SHAPE, "[4]", "[n,l]", "ctc");
     RENEW();
-    refused(moru_ctc_loss(real(MORU_SHAPE(4, 5, 3)), integer(MORU_SHAPE(3, 2))), MORU_ERR_SHAPE, "[4,5,3]", "[3,2]", "ctc");
+    refused(moru_ctc_loss(real(MORU_SHAPE(4, 5, 3)), integer(MORU_SHAPE(3, 2))), MORU_ERR_SHAPE, "[4,5,3]",
+            "[3,2]", "ctc");
     RENEW();
-    refused(moru_ctc_loss(real(MORU_SHAPE(4, 5, 0)), integer(MORU_SHAPE(4, 2))), MORU_ERR_SHAPE, "[4,5,0]", "blank", "");
+    refused(moru_ctc_loss(real(MORU_SHAPE(4, 5, 0)), integer(MORU_SHAPE(4, 2))), MORU_ERR_SHAPE, "[4,5,0]",
+            "blank", "");
     RENEW();
-    refused(moru_ctc_loss(real(MORU_SHAPE(4, 5, 3)), real(MORU_SHAPE(4, 2))), MORU_ERR_SHAPE, "float32", "int32", "ctc");
+    refused(moru_ctc_loss(real(MORU_SHAPE(4, 5, 3)), real(MORU_SHAPE(4, 2))), MORU_ERR_SHAPE, "float32",
+            "int32", "ctc");
 }
 END_TEST
 

@@ -261,7 +261,8 @@ START_TEST(test_bad_options)
         "sgd(gradient_accumulation_steps=-2)", "sgd(use_ema=true, ema_momentum=2)",
         "sgd(use_ema=true, ema_overwrite_frequency=-1)", "sgd(loss_scale_factor=-1)", "ftrl(learning_rate_power=1)",
         "lion(beta_1=0)", "muon(exclude_layers=[1])", "muon(exclude_layers=[\"(\"])", "adafactor(clip_threshold=0)",
-        "schedule_free_adamw(beta_1=0)", "adadelta(rho=2)", "nadam(beta_2=-1)", "lamb(epsilon=-1)", "{\"class_name\": \"SGD\", \"config\": {\"decay\": 0.1}}", "[]"};
+        "schedule_free_adamw(beta_1=0)", "adadelta(rho=2)", "nadam(beta_2=-1)", "lamb(epsilon=-1)",
+        "{\"class_name\": \"SGD\", \"config\": {\"decay\": 0.1}}", "[]"};
     moru_optimizer *o;
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
         ck_assert_msg(moru_optimizer_from(&o, bad[k]) != MORU_OK, "\"%s\" was taken", bad[k]);
@@ -324,7 +325,8 @@ static moru_optimizer *optimizer_of(const char *path, const char *name)
     ck_assert_str_eq(json_string_value(json_object_get(written, "class_name")), class_name);
     json_object_foreach(theirs, key, value) {
         json_t *ours = json_object_get(json_object_get(written, "config"), key);
-        if (strcmp(key, "learning_rate") == 0 || (json_is_number(value) && json_number_value(value) == json_number_value(ours)))
+        if (strcmp(key, "learning_rate") == 0
+            || (json_is_number(value) && json_number_value(value) == json_number_value(ours)))
             continue;
         bool empty = json_is_array(value) && json_array_size(value) == 0 && json_is_null(ours);
         ck_assert_msg(empty || json_equal(value, ours), "%s: %s is written otherwise", name, key);
@@ -452,7 +454,8 @@ static void follow_packed(const char *path, const char *name, const moru_tensor 
 }
 
 /* Every setting of a file, whatever it is. */
-static void follow_all(const char *path, void (*one)(const char *, const char *, const moru_tensor *, const moru_tensor *),
+static void follow_all(const char *path,
+                       void (*one)(const char *, const char *, const moru_tensor *, const moru_tensor *),
                        int64_t at_least)
 {
     static const char *const others[] = {"x", "target", "init"};

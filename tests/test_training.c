@@ -85,8 +85,8 @@ static void train(const char *name, moru_model *model, const fixture *f)
     for (int64_t k = 0; k < moru_tensor_size(losses); k++) {
         double loss;
         OK(moru_train_on_batch_weighted(model, f->x, f->t, f->w, f->nw, &loss));
-        ck_assert_msg(fabs(loss - (double)want[k]) <= 2e-5 * fmax(1, fabs((double)want[k])), "%s, step %d: %.8g, not %.8g",
-                      name, (int)k, loss, (double)want[k]);
+        ck_assert_msg(fabs(loss - (double)want[k]) <= 2e-5 * fmax(1, fabs((double)want[k])), 
+                      "%s, step %d: %.8g, not %.8g", name, (int)k, loss, (double)want[k]);
     }
     moru_tensor_free(losses);
 }
@@ -181,8 +181,8 @@ START_TEST(test_class_weights)
         moru_dataset *data;
         moru_history *history = moru_history_new();
         OK(moru_compile(model, .optimizer = moru_sgd(.learning_rate = 0.1), .loss = "sparse_categorical_crossentropy"));
-        OK(moru_dataset_from_weighted_tensors(&data, (const moru_tensor *const[]){xs}, 1, (const moru_tensor *const[]){ts},
-                                              1, (const moru_tensor *const[]){ws}, k));
+        OK(moru_dataset_from_weighted_tensors(&data, (const moru_tensor *const[]){xs}, 1,
+                                              (const moru_tensor *const[]){ts}, 1, (const moru_tensor *const[]){ws}, k));
         moru_fit_options o = {.epochs = 3, .batch_size = 4, .history = history};
         if (k == 0) {
             o.class_weights = classes;

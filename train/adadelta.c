@@ -1,4 +1,5 @@
-/* Adadelta: a = rho a + (1 - rho) g^2; d = -sqrt((x + epsilon)/(a + epsilon)) g; x = rho x + (1 - rho) d^2; w += lr d. */
+/* Adadelta: a = rho a + (1 - rho) g^2; d = -sqrt((x + epsilon)/(a + epsilon)) g; x = rho x + (1 - rho) d^2;
+ * w += lr d. */
 #include <math.h>
 
 #include "train/optimizer.h"

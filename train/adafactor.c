@@ -1,5 +1,6 @@
-/* Adafactor: weights of two and more axes keep the means r and c of g^2 over their last and their last but one axis, from
- * which v = r c/mean r comes; others keep v itself. u = g/sqrt v; w -= max(epsilon_2, rms w) rate u/max(1, rms u/threshold). */
+/* Adafactor: weights of two and more axes keep the means r and c of g^2 over their last and their last but one axis,
+ * from which v = r c/mean r comes; others keep v itself. u = g/sqrt v;
+ * w -= max(epsilon_2, rms w) rate u/max(1, rms u/threshold). */
 #include <math.h>
 
 #include "train/optimizer.h"

@@ -1,5 +1,6 @@
 /* Adam: m += (1 - b1)(g - m); v += (1 - b2)(g^2 - v); w -= lr sqrt(1 - b2^t)/(1 - b1^t) m/(sqrt(v) + epsilon), with t
- * from 1; amsgrad: with the largest v so far. AdamW is Adam that decays weights by default: w -= lr decay w before the step. */
+ * from 1; amsgrad: with the largest v so far. AdamW is Adam that decays weights by default: w -= lr decay w before the
+ * step. */
 #include "train/optimizer.h"
 #include <moru/ops.h>
 

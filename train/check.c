@@ -260,7 +260,8 @@ moru_status moru_check_values(const moru_training *training, const moru_dataset 
                                                     &training->model->outputs[f.feature]->shape) - 1);
     const char *what = isnan(f.value) ? "a NaN" : "an infinity";
     if (f.target && f.feature >= key->n_targets)
-        return moru_fail(MORU_ERR_NUMERIC, "%s: weight %d of %s holds %s", name, f.feature - key->n_targets, which, what);
+        return moru_fail(MORU_ERR_NUMERIC, "%s: weight %d of %s holds %s", name, f.feature - key->n_targets, which,
+                         what);
     if (f.target)
         return moru_fail(MORU_ERR_NUMERIC, "%s: target %d of %s holds %s", name, f.feature, which, what);
     return moru_fail(MORU_ERR_NUMERIC, "%s: input \"%s\" of %s holds %s", name,

@@ -83,8 +83,8 @@ static moru_status name_logs(moru_training *t)
             t->log_names[n++] = add_name(t, moru_output_name(t->model, k), "loss");
     t->n_logs = n + t->n_metrics;
     if (2 * t->n_logs > MORU_MAX_LOGS)
-        return moru_fail(MORU_ERR_ARGUMENT, "compile: %d metrics of %d outputs are more than the logs hold", t->n_metrics,
-                         t->n_outputs);
+        return moru_fail(MORU_ERR_ARGUMENT, "compile: %d metrics of %d outputs are more than the logs hold",
+                         t->n_metrics, t->n_outputs);
     for (int k = 0; k < n; k++)
         if (!t->log_names[k])
             return moru_fail(MORU_ERR_MEMORY, "no memory to compile the model");
@@ -157,7 +157,8 @@ static moru_status make_slots(moru_training *t)
 {
     const moru_optimizer_rule *rule = moru_optimizer_rule_of(t->optimizer);
     const moru_optimizer_options *o = moru_optimizer_common(t->optimizer);
-    const moru_slot plain = {.name = "average"}, shared = {.name = "shared", .initial = rule->shared, .own_shape = true};
+    const moru_slot plain = {.name = "average"};
+    const moru_slot shared = {.name = "shared", .initial = rule->shared, .own_shape = true};
     bool any = true;
     t->shared_slot = -1;
     t->slots = calloc((size_t)t->n_trained * (MORU_MAX_SLOTS + 2) + 1, sizeof *t->slots);

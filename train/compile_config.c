@@ -52,7 +52,7 @@ static json_t *metrics_to_json(const moru_training *t, bool weighted)
         }
         json_array_append_new(lists, list);
     }
-    json_t *result = !any ? json_null() : t->n_outputs == 1 ? json_incref(json_array_get(lists, 0)) : json_incref(lists);
+    json_t *result = !any ? json_null() : json_incref(t->n_outputs == 1 ? json_array_get(lists, 0) : lists);
     json_decref(lists);
     return result;
 }
@@ -63,8 +63,9 @@ json_t *moru_compile_config_to_json(moru_model *model)
     if (!t || !t->optimizer)
         return NULL;
     return json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:i,s:b}", "optimizer", moru_optimizer_to_json(t->optimizer),
-                     "loss", losses_to_json(t), "loss_weights", weights_to_json(t), "metrics", metrics_to_json(t, false),
-                     "weighted_metrics", metrics_to_json(t, true), "run_eagerly", 0, "steps_per_execution", 1, "jit_compile", 0);
+                     "loss", losses_to_json(t), "loss_weights", weights_to_json(t), "metrics",
+                     metrics_to_json(t, false), "weighted_metrics", metrics_to_json(t, true), "run_eagerly", 0,
+                     "steps_per_execution", 1, "jit_compile", 0);
 }
 
 /* ---- reading ---- */

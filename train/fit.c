@@ -111,8 +111,8 @@ static void weigh_classes(const fitting *f, const moru_batch *batch)
         double label = moru_metric_element(f->key.target_dtypes[0], batch->targets[0], i * each);
         if (last == 1)
             class_ = fabs(label) < 1e9 ? (int64_t)nearbyint(label) : -1;
-        f->weights[i] = class_ >= 0 && class_ < f->options->n_class_weights ? (moru_real)f->options->class_weights[class_]
-                                                                            : 1;
+        bool has = class_ >= 0 && class_ < f->options->n_class_weights;
+        f->weights[i] = has ? (moru_real)f->options->class_weights[class_] : 1;
     }
 }
 

@@ -50,7 +50,8 @@ static moru_status build(work *w, const char *spec)
     MORU_TRY(moru_model_trace(w->model, w->graph, w->placeholders, w->outputs, &w->trace));
     MORU_TRY(build_loss(w, spec, &w->results[0]));
     if (!moru_node_failed(w->results[0]) && w->results[0]->shape.rank > 0)
-        return moru_fail(MORU_ERR_ARGUMENT, "gradients: a loss of reduction none isn't one number; sum has its gradients");
+        return moru_fail(MORU_ERR_ARGUMENT, "gradients: a loss of reduction none isn't one number; sum has its "
+                         "gradients");
     for (int i = 0; i < w->n; i++)
         w->params[i] = moru_variable_from(w->graph, w->weights[i]->path, w->weights[i]->tensor);
     if (moru_graph_status(w->graph) != MORU_OK)

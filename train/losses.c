@@ -125,7 +125,8 @@ int moru_axes_of(const char *text, moru_node *x, int axes[MORU_MAX_RANK], const 
     }
     json_decref(json);
     if (!good)
-        moru_graph_fail(x->graph, MORU_ERR_SHAPE, "%s: axis %s isn't one of %d dimensions", op, text ? text : "null", rank);
+        moru_graph_fail(x->graph, MORU_ERR_SHAPE, "%s: axis %s isn't one of %d dimensions", op, text ? text : "null",
+                        rank);
     return good ? n : -1;
 }
 
@@ -137,8 +138,8 @@ moru_node *moru_div_or_zero(moru_node *a, moru_node *b)
 
 /* ---- parsing ---- */
 
-const moru_loss_options moru_loss_defaults = {.remove_diagonal = true, .delta = 1, .alpha = 0.25, .beta = 0.5, .gamma = 2,
-                                              .margin = 0.4, .q = 0.5, .axis = -1, .ignore_class = MORU_NO_INT,
+const moru_loss_options moru_loss_defaults = {.remove_diagonal = true, .delta = 1, .alpha = 0.25, .beta = 0.5,
+                                              .gamma = 2, .margin = 0.4, .q = 0.5, .axis = -1, .ignore_class = MORU_NO_INT,
                                               .reduction = "sum_over_batch_size"};
 
 static const moru_class *const classes[] = {

@@ -1,5 +1,5 @@
-/* Losses of classes; t is the target, p the prediction. Predictions that a sigmoid or softmax has made are undone: their
- * logits lose no digits. */
+/* Losses of classes; t is the target, p the prediction. Predictions that a sigmoid or softmax has made are undone:
+ * their logits lose no digits. */
 #include <math.h>
 
 #include "train/losses.h"
@@ -87,11 +87,13 @@ RULE(binary_focal_crossentropy)
     moru_pair pair = moru_pair_equal(t, logits ? logits : p, name);
     moru_node *target = smoothed(o, pair.target, 2), *q = logits ? moru_sigmoid(pair.prediction) : pair.prediction;
     (void)mask;
-    moru_node *loss = logits ? moru_sigmoid_cross_entropy(pair.prediction, target) : binary_from_probabilities(target, q);
+    moru_node *loss = logits ? moru_sigmoid_cross_entropy(pair.prediction, target)
+                             : binary_from_probabilities(target, q);
     moru_node *right = moru_add(moru_mul(target, q), moru_mul(other(target), other(q)));
     loss = moru_mul(moru_pow_scalar(other(right), o->gamma), loss);
     if (o->apply_class_balancing)
-        loss = moru_mul(moru_add(moru_mul_scalar(target, o->alpha), moru_mul_scalar(other(target), 1 - o->alpha)), loss);
+        loss = moru_mul(moru_add(moru_mul_scalar(target, o->alpha), moru_mul_scalar(other(target), 1 - o->alpha)),
+                        loss);
     return over_axis(o, loss, name);
 }
 

@@ -93,7 +93,8 @@ RULE(poisson)
 RULE(kl_divergence)
 {
     moru_pair pair = moru_pair_equal(t, p, name);
-    moru_node *target = moru_clip(pair.target, MORU_EPSILON, 1), *prediction = moru_clip(pair.prediction, MORU_EPSILON, 1);
+    moru_node *target = moru_clip(pair.target, MORU_EPSILON, 1);
+    moru_node *prediction = moru_clip(pair.prediction, MORU_EPSILON, 1);
     (void)o, (void)mask;
     return moru_mul(target, moru_log(moru_div(target, prediction)));
 }

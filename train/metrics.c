@@ -107,7 +107,8 @@ static const moru_class *class_of(const char *spec)
     json_t *json = json_loads(spec, 0, NULL);
     const char *module = json_string_value(json_object_get(json, "module"));
     const char *class_name = json_string_value(json_object_get(json, "class_name"));
-    const moru_class *found = class_name && !(module && strcmp(module, "keras.losses") == 0) ? class_named(class_name) : NULL;
+    bool loss = module && strcmp(module, "keras.losses") == 0;
+    const moru_class *found = class_name && !loss ? class_named(class_name) : NULL;
     json_decref(json);
     return found;
 }
@@ -162,18 +163,19 @@ static moru_status parse_class(moru_arena *arena, const char *spec, const char *
     return MORU_OK;
 }
 
-/* {"fn": Keras's function of the loss, its arguments, the name that logs have}: an object that takes means over samples,
- * where a loss itself would give one number a batch. */
+/* {"fn": Keras's function of the loss, its arguments, the name that logs have}: an object that takes means over
+ * samples, where a loss itself would give one number a batch. */
 static json_t *wrapper_of(const moru_metric *metric)
 {
-    json_t *config = moru_fields_write(metric->loss.class_->fields, metric->loss.class_->n_fields, metric->loss.options);
+    const moru_class *class_ = metric->loss.class_;
+    json_t *config = moru_fields_write(class_->fields, class_->n_fields, metric->loss.options);
     json_object_del(config, "reduction");
     json_object_set_new(config, "name", json_string(metric->name));
     json_object_set_new(config, "dtype", json_string("float32"));
     json_object_set_new(config, "fn", json_pack("{s:s,s:s,s:s,s:s}", "module", "builtins", "class_name", "function",
-                                                "config", metric->loss.class_->alias, "registered_name", "function"));
-    return json_pack("{s:s,s:s,s:o,s:n}", "module", "keras.metrics", "class_name", "MeanMetricWrapper", "config", config,
-                     "registered_name");
+                                                "config", class_->alias, "registered_name", "function"));
+    return json_pack("{s:s,s:s,s:o,s:n}", "module", "keras.metrics", "class_name", "MeanMetricWrapper", "config",
+                     config, "registered_name");
 }
 
 /* A loss that is none of Keras's metrics. */

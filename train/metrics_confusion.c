@@ -1,8 +1,8 @@
 /* Metrics of true and false positives and negatives at thresholds.
  *
  * A sum for each number of thresholds that a prediction lies above: what was counted at a threshold is the sum over all
- * greater numbers. The first rows hold the weights of what is true and of what isn't, the others results of them; labels
- * of their own have columns of their own. */
+ * greater numbers. The first rows hold the weights of what is true and of what isn't, the others results of them;
+ * labels of their own have columns of their own. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,7 +163,8 @@ static moru_status shape(const moru_metric *m, const moru_metric_data *d, const 
         return moru_fail(MORU_ERR_SHAPE, "%s: top_k %lld is more than the output's last axis", where,
                          (long long)o->top_k);
     if (o->multi_label && (d->p_shape.rank != 2 || (o->num_labels != MORU_NO_INT && o->num_labels != labels)))
-        return moru_fail(MORU_ERR_SHAPE, "%s: multi_label wants outputs of two dimensions, the second num_labels", where);
+        return moru_fail(MORU_ERR_SHAPE, "%s: multi_label wants outputs of two dimensions, the second num_labels",
+                         where);
     if (m->label_weights.n > 0 && m->label_weights.n != labels)
         return moru_fail(MORU_ERR_SHAPE, "%s: %lld label_weights for %lld labels", where, (long long)m->label_weights.n,
                          (long long)labels);
@@ -325,7 +326,8 @@ static point point_of(const moru_metric_options *o, counts c)
     return (point){fmax(1 - scale * moru_ratio(c.fn, c.tp), 0), 1 - scale * moru_ratio(c.fp, c.tp)};
 }
 
-/* A piece of the precision-recall curve, where true positives rise with all positives in a line; Davis and Goadrich, 2006 */
+/* A piece of the precision-recall curve, where true positives rise with all positives in a line; Davis and Goadrich,
+ * 2006 */
 static double interpolated(counts a, counts b)
 {
     double dtp = a.tp - b.tp, p_a = a.tp + a.fp, p_b = b.tp + b.fp;
@@ -398,8 +400,10 @@ METRIC(true_positives, "TruePositives", "true_positives", at_thresholds, false, 
 METRIC(false_positives, "FalsePositives", "false_positives", at_thresholds, false, check_thresholds)
 METRIC(true_negatives, "TrueNegatives", "true_negatives", at_thresholds, false, check_thresholds)
 METRIC(false_negatives, "FalseNegatives", "false_negatives", at_thresholds, false, check_thresholds)
-METRIC(sensitivity_at_specificity, "SensitivityAtSpecificity", "sensitivity_at_specificity", at_specificity, true, check_at)
-METRIC(specificity_at_sensitivity, "SpecificityAtSensitivity", "specificity_at_sensitivity", at_sensitivity, true, check_at)
+METRIC(sensitivity_at_specificity, "SensitivityAtSpecificity", "sensitivity_at_specificity", at_specificity, true,
+       check_at)
+METRIC(specificity_at_sensitivity, "SpecificityAtSensitivity", "specificity_at_sensitivity", at_sensitivity, true,
+       check_at)
 METRIC(precision_at_recall, "PrecisionAtRecall", "precision_at_recall", at_recall, true, check_at)
 METRIC(recall_at_precision, "RecallAtPrecision", "recall_at_precision", at_precision, true, check_at)
 METRIC(auc, "AUC", "auc", auc_fields, true, check_auc)

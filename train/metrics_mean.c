@@ -5,8 +5,9 @@
 #include "train/metrics.h"
 #include <moru/ops.h>
 
-#define RULE(name_) static moru_node *name_(const moru_metric_options *o, moru_node *t, moru_node *p, const char *name, \
-                                            moru_node **mask)
+#define RULE(name_)                                                                                               \
+    static moru_node *name_(const moru_metric_options *o, moru_node *t, moru_node *p, const char *name,           \
+                            moru_node **mask)
 
 /* Softmax keeps the order, so that it need not be computed to rank classes. */
 static moru_node *scores(moru_node *p)
@@ -182,7 +183,8 @@ static const moru_field loss_axis[] = {MORU_METRIC_NAME, OF_LOSS_FIELD(axis, MOR
 static const moru_field yes_or_no[] = {MORU_METRIC_NAME, OF_LOSS_FIELD(from_logits, MORU_FIELD_BOOL),
                                        OF_LOSS_FIELD(label_smoothing, MORU_FIELD_REAL)};
 static const moru_field one_of[] = {MORU_METRIC_NAME, OF_LOSS_FIELD(from_logits, MORU_FIELD_BOOL),
-                                    OF_LOSS_FIELD(label_smoothing, MORU_FIELD_REAL), OF_LOSS_FIELD(axis, MORU_FIELD_INT)};
+                                    OF_LOSS_FIELD(label_smoothing, MORU_FIELD_REAL),
+                                    OF_LOSS_FIELD(axis, MORU_FIELD_INT)};
 static const moru_field sparse[] = {MORU_METRIC_NAME, OF_LOSS_FIELD(from_logits, MORU_FIELD_BOOL),
                                     OF_LOSS_FIELD(ignore_class, MORU_FIELD_OPTIONAL_INT),
                                     OF_LOSS_FIELD(axis, MORU_FIELD_INT)};

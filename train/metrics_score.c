@@ -206,8 +206,8 @@ static moru_status r2_check(moru_arena *arena, moru_metric *m, const char *where
     const char *how = m->options->class_aggregation;
     (void)arena;
     if (how && strcmp(how, "uniform_average") != 0 && strcmp(how, "variance_weighted_average") != 0)
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: class_aggregation must be uniform_average, variance_weighted_average or "
-                         "null, not %.40s", where, how);
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: class_aggregation must be uniform_average, variance_weighted_average "
+                         "or null, not %.40s", where, how);
     return m->options->num_regressors >= 0 ? MORU_OK
          : moru_fail(MORU_ERR_ARGUMENT, "%s: num_regressors must not be negative", where);
 }

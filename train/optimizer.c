@@ -52,8 +52,8 @@ static moru_status check_pattern(const char *pattern, const char *where)
     if (!pattern)
         return MORU_OK;
     if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return moru_fail(MORU_ERR_ARGUMENT, "%s: exclude_from_weight_decay isn't a regular expression: \"%.80s\"", where,
-                         pattern);
+        return moru_fail(MORU_ERR_ARGUMENT, "%s: exclude_from_weight_decay isn't a regular expression: \"%.80s\"",
+                         where, pattern);
     regfree(&regex);
     return MORU_OK;
 }
@@ -235,7 +235,7 @@ moru_status moru_optimizer_from_json(moru_optimizer **optimizer, json_t *json, c
     }
     const char *name = json_string_value(json_object_get(json, "class_name"));
     json_t *inner = json_object_get(json_object_get(json, "config"), "inner_optimizer");
-    if (name && inner && strcmp(name, "LossScaleOptimizer") == 0) /* scales losses of half precision, which is float here */
+    if (name && inner && strcmp(name, "LossScaleOptimizer") == 0) /* for half precision, which is float here */
         return moru_optimizer_from_json(optimizer, inner, where);
     const moru_class *class_ = find_class(name);
     if (!class_)

@@ -52,4 +52,5 @@ static const moru_field fields[] = {
     MORU_OPTIMIZER_COMMON_FIELDS(moru_schedule_free_adamw_options),
 };
 static const moru_optimizer_rule rule = {.slots = slots, .step = step, .check = check};
-MORU_OPTIMIZER(schedule_free_adamw, "ScheduleFreeAdamW", "schedule_free_adamw", moru_schedule_free_adamw_options, defaults, fields, rule)
+MORU_OPTIMIZER(schedule_free_adamw, "ScheduleFreeAdamW", "schedule_free_adamw", moru_schedule_free_adamw_options,
+               defaults, fields, rule)

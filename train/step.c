@@ -70,7 +70,8 @@ moru_node *moru_step_mean(moru_node *loss)
     return moru_node_failed(loss) || loss->shape.rank == 0 ? loss : moru_mean_all(loss);
 }
 
-/* Loss, and the losses of several outputs. A loss without a reduction is averaged in logs, and summed up to be minimized. */
+/* Loss, and the losses of several outputs. A loss without a reduction is averaged in logs, and summed up to be
+ * minimized. */
 static void build_losses(const moru_training *t, moru_step *step, moru_node *const *outputs, const moru_trace *trace)
 {
     moru_node *each[MORU_MAX_OUTPUTS];
@@ -100,7 +101,8 @@ static void build_values(const moru_training *t, moru_step *step, moru_node *con
             continue;
         moru_node *weights = m->weighted ? moru_step_weights(&step->key, step->placeholders, m->output) : NULL;
         step->metric_outputs[i] = step->n_outputs;
-        step->outputs[step->n_outputs++] = moru_metric_mean(&m->metric, targets[m->output], outputs[m->output], weights);
+        step->outputs[step->n_outputs++] = moru_metric_mean(&m->metric, targets[m->output], outputs[m->output],
+                                                            weights);
     }
     moru_graph_pop_name(step->graph);
     for (int k = 0; k < t->n_outputs; k++) {
@@ -193,7 +195,8 @@ static bool same_shapes(const moru_shape *a, const moru_shape *b, int n)
 static bool same_key(const moru_step_key *a, const moru_step_key *b)
 {
     return a->kind == b->kind && a->threads == b->threads && a->seed == b->seed && a->unguarded == b->unguarded
-        && a->without == b->without && a->phase == b->phase && a->n_inputs == b->n_inputs && a->n_targets == b->n_targets
+        && a->without == b->without && a->phase == b->phase
+        && a->n_inputs == b->n_inputs && a->n_targets == b->n_targets
         && same_shapes(a->inputs, b->inputs, a->n_inputs)
         && same_shapes(a->targets, b->targets, a->n_targets)
         && a->n_weights == b->n_weights && same_shapes(a->weights, b->weights, a->n_weights)
