@@ -51,14 +51,20 @@ static int flatten_ints(json_t *value, int64_t *out, int n, int capacity, int de
 
 enum { MAX_INTS = 16 };
 
-/* One number stands for all; of two for four, the first stands for the first two (Keras's (height, width)). */
+/* Four or six numbers are two for each axis. */
+static bool are_pairs(int count)
+{
+    return count == 4 || count == 6;
+}
+
+/* One number stands for all, one for each axis for both of its two (Keras's (height, width)). */
 static moru_status read_ints(const moru_field *field, json_t *value, int64_t *out, const char *where)
 {
     int64_t ints[MAX_INTS] = {0};
     int count = field->count, n = json_is_null(value) ? count : flatten_ints(value, ints, 0, MAX_INTS, 0);
     if (n == count)
         memcpy(out, ints, (size_t)count * sizeof *out);
-    else if (n == 1 || (n == 2 && count == 4))
+    else if (n == 1 || (are_pairs(count) && 2 * n == count))
         for (int i = 0; i < count; i++)
             out[i] = ints[n == 1 ? 0 : i / 2];
     else {
@@ -238,9 +244,9 @@ static json_t *write_pairs(const int64_t *ints, int n)
 {
     json_t *array = json_array();
     for (int i = 0; i < n; i++) {
-        json_t *item = n == 4 ? json_pack("[I,I]", (json_int_t)ints[i], (json_int_t)ints[i + 1])
+        json_t *item = are_pairs(n) ? json_pack("[I,I]", (json_int_t)ints[i], (json_int_t)ints[i + 1])
                               : json_integer((json_int_t)ints[i]);
-        i += n == 4;
+        i += are_pairs(n);
         if (json_array_append_new(array, item) != 0) {
             json_decref(array);
             return NULL;

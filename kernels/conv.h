@@ -13,7 +13,14 @@ typedef struct conv_walk {
     int64_t grid_h, grid_w, step_y, step_x;
     int64_t y0, x0, taps_y, taps_x, apart_y, apart_x;
     int64_t depth;                  /* channels of a group */
+    bool volume;                    /* sources are volumes of d images, and `images` counts the grids, grid_d of each */
+    int64_t d, grid_d, step_z, z0, taps_z, apart_z;
 } conv_walk;
+
+KERNEL_INLINE int64_t conv_taps_z(const conv_walk *w)
+{
+    return w->volume ? w->taps_z : 1;
+}
 
 /* Of taps at start, start + apart, ... those in [*first, *end) are inside [0, size). */
 KERNEL_INLINE void conv_inside(int64_t start, int64_t apart, int64_t taps, int64_t size, int64_t *first, int64_t *end)
@@ -60,6 +67,7 @@ typedef struct conv_product {
     const double *params;
     moru_real *out;
     int64_t out_image, out_row, out_pixel; /* elements from one to the next */
+    int64_t out_volume;
 } conv_product;
 
 size_t MORU_KERNEL(conv_product_workspace)(const conv_walk *w, int64_t groups, int64_t columns, int threads);
@@ -97,7 +105,7 @@ void MORU_KERNEL(conv_narrow)(const moru_conv2d *g, const moru_real *dy, const m
 /* Weights of one filter per channel: vectors along the channels instead of products. */
 KERNEL_INLINE bool conv_is_depthwise(const moru_conv2d *g)
 {
-    return g->groups > 1 && g->groups == g->c && g->filters == g->c;
+    return g->groups > 1 && g->groups == g->c && g->filters == g->c && !g->volume;
 }
 
 void MORU_KERNEL(depthwise)(const moru_conv2d *g, const moru_real *x, const moru_real *weight, const moru_real *bias,

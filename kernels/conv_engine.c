@@ -79,23 +79,26 @@ const moru_real *MORU_KERNEL(conv_source)(const conv_walk *w, const conv_blocks 
 typedef struct plan {
     int64_t rows, blocks;  /* grid rows of a block, blocks of an image */
     bool whole_rows;       /* of a patch: the taps of a row follow each other in memory */
+    int64_t most_runs;
     size_t offsets_bytes;  /* of a thread: where a patch's runs begin in the source, and in b */
 } plan;
 
 static plan make_plan(const conv_walk *w)
 {
     plan p = {.whole_rows = w->apart_x == 1 && w->depth == w->channels};
-    int64_t row_bytes = max(w->w * w->channels * w->step_y * (int64_t)sizeof(moru_real), 1);
+    int64_t taps_z = conv_taps_z(w);
+    int64_t row_bytes = max(w->w * w->channels * w->step_y * max(taps_z, 1) * (int64_t)sizeof(moru_real), 1);
     int64_t rows = min(min(rows_of_piece(w), max(SOURCE_BYTES / row_bytes, 4)), w->grid_h);
     p.blocks = (w->grid_h + rows - 1) / rows;
     p.rows = (w->grid_h + p.blocks - 1) / p.blocks;
-    p.offsets_bytes = round_up((size_t)(2 * w->taps_y * (p.whole_rows ? 1 : w->taps_x)) * sizeof(int64_t));
+    p.most_runs = taps_z * w->taps_y * (p.whole_rows ? 1 : w->taps_x);
+    p.offsets_bytes = round_up((size_t)(2 * p.most_runs) * sizeof(int64_t));
     return p;
 }
 
-/* Grid pixels from (y, x) on that see the taps from (ty, tx) on */
+/* Grid pixels from (y, x) on that see the taps from (ty, tx) on, in each of taps_z images of the source */
 typedef struct rectangle {
-    int64_t y, x, height, width, ty, tx, taps_y, taps_x;
+    int64_t y, x, height, width, ty, tx, taps_y, taps_x, taps_z;
 } rectangle;
 
 /* How many of the pixels start, start + step, ... see the same taps as the first, at most `most` */
@@ -119,11 +122,12 @@ static int64_t fill_runs(const conv_product *p, const plan *l, const rectangle *
 {
     const conv_walk *w = &p->walk;
     int64_t n = 0, across = l->whole_rows ? min(q->taps_x, 1) : q->taps_x;
-    for (int64_t ty = 0; ty < q->taps_y; ty++)
-        for (int64_t tx = 0; tx < across; tx++, n++) {
-            offsets[n] = (ty * w->apart_y * w->w + tx * w->apart_x) * w->channels;
-            b_offsets[n] = (ty * w->taps_x + tx) * w->depth * p->ldb;
-        }
+    for (int64_t tz = 0; tz < q->taps_z; tz++)
+        for (int64_t ty = 0; ty < q->taps_y; ty++)
+            for (int64_t tx = 0; tx < across; tx++, n++) {
+                offsets[n] = ((tz * w->apart_z * w->h + ty * w->apart_y) * w->w + tx * w->apart_x) * w->channels;
+                b_offsets[n] = ((tz * w->taps_y + ty) * w->taps_x + tx) * w->depth * p->ldb;
+            }
     return n;
 }
 
@@ -133,7 +137,7 @@ static void run_rectangle(const conv_product *p, const plan *l, const rectangle 
                           moru_real *out, int64_t *offsets, tile t)
 {
     const conv_walk *w = &p->walk;
-    int64_t *b_offsets = offsets + w->taps_y * (l->whole_rows ? 1 : w->taps_x);
+    int64_t *b_offsets = offsets + l->most_runs;
     int64_t pixels = q->height * q->width, most = tile_rows(p->columns), tiles = (pixels + most - 1) / most;
     int64_t x = 0, x_step = w->step_x * w->channels;
     t.runs = fill_runs(p, l, q, offsets, b_offsets);
@@ -169,11 +173,11 @@ static void run_rectangle(const conv_product *p, const plan *l, const rectangle 
 }
 
 /* Grid rows [first, end) of one panel of one group */
-static void run_panel(const conv_product *p, const plan *l, int64_t first, int64_t end, const moru_real *source,
-                      moru_real *out, int64_t *offsets, const tile *t)
+static void run_panel(const conv_product *p, const plan *l, int64_t first, int64_t end, int64_t taps_z,
+                      const moru_real *source, moru_real *out, int64_t *offsets, const tile *t)
 {
     const conv_walk *w = &p->walk;
-    rectangle q;
+    rectangle q = {.taps_z = taps_z};
     for (q.y = first; q.y < end; q.y += q.height) {
         q.height = same_taps(q.y * w->step_y + w->y0, w->step_y, w->apart_y, w->taps_y, w->h, end - q.y, &q.ty,
                              &q.taps_y);
@@ -185,22 +189,38 @@ static void run_panel(const conv_product *p, const plan *l, int64_t first, int64
     }
 }
 
+/* The images of the source that grid number `image` sees, `count` of them from tap *tap on; the index of the first. */
+static int64_t find_images(const conv_walk *w, int64_t image, int64_t *tap, int64_t *count)
+{
+    *tap = 0;
+    *count = 1;
+    if (!w->volume)
+        return image;
+    int64_t start = image % w->grid_d * w->step_z + w->z0;
+    conv_inside(start, w->apart_z, w->taps_z, w->d, tap, count);
+    *count -= *tap;
+    return *count > 0 ? image / w->grid_d * w->d + start + *tap * w->apart_z : 0;
+}
+
 static void run_block(const conv_product *p, const plan *l, int64_t task, int64_t *offsets)
 {
     const conv_walk *w = &p->walk;
     int64_t image = task / l->blocks, first = task % l->blocks * l->rows, end = min(first + l->rows, w->grid_h);
-    int64_t panels = tile_panels(p->columns);
+    int64_t panels = tile_panels(p->columns), tap, taps_z, seen = find_images(w, image, &tap, &taps_z);
+    const moru_real *b = p->b + tap * w->taps_y * w->taps_x * w->depth * p->ldb;
+    moru_real *out = p->out + (w->volume ? image / w->grid_d * p->out_volume + image % w->grid_d * p->out_image
+                                         : image * p->out_image);
     for (int64_t group = 0; group < p->groups; group++)
         for (int64_t panel = 0; panel < panels; panel++) {
             int64_t column = tile_panel_start(p->columns, panels, panel), at = group * p->columns + column;
             tile t = {
-                .step = 1, .b = p->b + group * p->b_group + column, .ldb = p->ldb,
+                .step = 1, .b = b + group * p->b_group + column, .ldb = p->ldb,
                 .bias = p->bias ? p->bias + at : NULL,
                 .columns = tile_panel_start(p->columns, panels, panel + 1) - column,
                 .relu = p->activation == ACTIVATION_RELU,
             };
-            run_panel(p, l, first, end, p->x + image * w->h * w->w * w->channels + group * w->depth,
-                      p->out + image * p->out_image + at, offsets, &t);
+            run_panel(p, l, first, end, taps_z, p->x + seen * w->h * w->w * w->channels + group * w->depth, out + at,
+                      offsets, &t);
         }
 }
 
@@ -224,7 +244,7 @@ void MORU_KERNEL(conv_product)(const conv_product *p, void *workspace, int threa
         return;
     }
     plan l = make_plan(w);
-    int64_t tasks = w->images * l.blocks, patch = w->taps_y * w->taps_x * w->depth;
+    int64_t tasks = w->images * l.blocks, patch = conv_taps_z(w) * w->taps_y * w->taps_x * w->depth;
     int parts = (int)min(product_threads(pixels * p->groups * p->columns * (patch + 1), threads), tasks);
     PARALLEL(parts, for (int k = 0; k < parts; k++)
         for (int64_t task = tasks * k / parts; task < tasks * (k + 1) / parts; task++)

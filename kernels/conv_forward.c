@@ -6,9 +6,11 @@
 static conv_walk forward_walk(const moru_conv2d *g)
 {
     return (conv_walk){
-        .images = g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
+        .images = g->volume ? g->n * g->od : g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
         .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh,
         .apart_x = g->dw, .depth = g->c / g->groups,
+        .volume = g->volume, .d = g->d, .grid_d = g->od, .step_z = g->sd, .z0 = -g->front, .taps_z = g->kd,
+        .apart_z = g->dd,
     };
 }
 
@@ -39,6 +41,7 @@ void MORU_KERNEL(conv2d)(const moru_conv2d *g, const moru_real *x, const moru_re
         .walk = forward_walk(g), .x = x, .groups = g->groups, .columns = g->filters / g->groups, .b = weight,
         .ldb = g->filters, .b_group = g->filters / g->groups, .bias = bias, .activation = activation, .params = params,
         .out = y, .out_image = g->oh * g->ow * g->filters, .out_row = g->ow * g->filters, .out_pixel = g->filters,
+        .out_volume = g->od * g->oh * g->ow * g->filters,
     };
     MORU_KERNEL(conv_product)(&p, workspace, threads);
 }

@@ -40,13 +40,33 @@ static axis phase_axis(int64_t phase, int64_t size, int64_t kernel, int64_t stri
     return a;
 }
 
-static conv_walk phase_walk(const moru_conv2d *g, const axis *y, const axis *x)
+/* The axes of a phase */
+typedef struct phase { axis z, y, x; } phase;
+
+static int64_t phase_count(const moru_conv2d *g)
 {
+    return g->sh * g->sw * (g->volume ? g->sd : 1);
+}
+
+static phase find_phase(const moru_conv2d *g, int64_t i)
+{
+    phase p = {.z = {.count = 1, .tap_step = 1, .taps = 1}};
+    if (g->volume)
+        p.z = phase_axis(i / (g->sh * g->sw), g->d, g->kd, g->sd, g->dd, g->front);
+    p.y = phase_axis(i / g->sw % g->sh, g->h, g->kh, g->sh, g->dh, g->top);
+    p.x = phase_axis(i % g->sw, g->w, g->kw, g->sw, g->dw, g->left);
+    return p;
+}
+
+static conv_walk phase_walk(const moru_conv2d *g, const phase *p)
+{
+    const axis *z = &p->z, *y = &p->y, *x = &p->x;
     return (conv_walk){
-        .images = g->n, .h = g->oh, .w = g->ow, .channels = g->filters, .grid_h = y->count, .grid_w = x->count,
+        .images = g->n * z->count, .h = g->oh, .w = g->ow, .channels = g->filters, .grid_h = y->count, .grid_w = x->count,
         .step_y = 1,
         .step_x = 1, .y0 = y->y0, .x0 = x->y0, .taps_y = y->taps, .taps_x = x->taps, .apart_y = y->apart,
-        .apart_x = x->apart, .depth = g->filters / g->groups,
+        .apart_x = x->apart, .depth = g->filters / g->groups, .volume = g->volume, .d = g->od, .grid_d = z->count,
+        .step_z = 1, .z0 = z->y0, .taps_z = z->taps, .apart_z = z->apart,
     };
 }
 
@@ -58,19 +78,24 @@ static int64_t transposed_ld(const moru_conv2d *g)
 
 static size_t transposed_bytes(const moru_conv2d *g)
 {
-    return round_up((size_t)(g->kh * g->kw * g->filters * transposed_ld(g)) * sizeof(moru_real));
+    int64_t taps = g->kh * g->kw * (g->volume ? g->kd : 1);
+    return round_up((size_t)(taps * g->filters * transposed_ld(g)) * sizeof(moru_real));
 }
 
 /* out[group][taps reversed][f][c] of one phase */
-static void transpose_taps(const moru_conv2d *g, const axis *y, const axis *x, const moru_real *weight, moru_real *out)
+static void transpose_taps(const moru_conv2d *g, const phase *p, const moru_real *weight, moru_real *out)
 {
+    const axis *z = &p->z, *y = &p->y, *x = &p->x;
     int64_t depth = g->c / g->groups, f = g->filters / g->groups, ld = transposed_ld(g);
     for (int64_t group = 0; group < g->groups; group++)
-        for (int64_t i = y->taps - 1; i >= 0; i--)
-            for (int64_t j = x->taps - 1; j >= 0; j--, out += f * ld) {
-                int64_t tap = (y->tap + i * y->tap_step) * g->kw + x->tap + j * x->tap_step;
-                MORU_KERNEL(transpose)(weight + tap * depth * g->filters + group * f, g->filters, depth, f, out, ld);
-            }
+        for (int64_t k = z->taps - 1; k >= 0; k--)
+            for (int64_t i = y->taps - 1; i >= 0; i--)
+                for (int64_t j = x->taps - 1; j >= 0; j--, out += f * ld) {
+                    int64_t row = (z->tap + k * z->tap_step) * g->kh + y->tap + i * y->tap_step;
+                    int64_t tap = row * g->kw + x->tap + j * x->tap_step;
+                    MORU_KERNEL(transpose)(weight + tap * depth * g->filters + group * f, g->filters, depth, f, out,
+                                           ld);
+                }
 }
 
 /* What comes after the sum */
@@ -80,16 +105,19 @@ typedef struct tail {
     const double *params;
 } tail;
 
-static void run_phase(const moru_conv2d *g, const axis *y, const axis *x, const moru_real *dy, const moru_real *weight,
+static void run_phase(const moru_conv2d *g, const phase *at, const moru_real *dy, const moru_real *weight,
                       const tail *t, moru_real *dx, void *workspace, int threads)
 {
     moru_real *transposed = workspace;
-    transpose_taps(g, y, x, weight, transposed);
+    const axis *z = &at->z, *y = &at->y, *x = &at->x;
+    int64_t image = g->h * g->w * g->c;
+    transpose_taps(g, at, weight, transposed);
     conv_product p = {
-        .walk = phase_walk(g, y, x), .x = dy, .groups = g->groups, .columns = g->c / g->groups, .b = transposed,
-        .ldb = transposed_ld(g), .b_group = y->taps * x->taps * (g->filters / g->groups) * transposed_ld(g),
+        .walk = phase_walk(g, at), .x = dy, .groups = g->groups, .columns = g->c / g->groups, .b = transposed,
+        .ldb = transposed_ld(g), .b_group = z->taps * y->taps * x->taps * (g->filters / g->groups) * transposed_ld(g),
         .bias = t->bias, .activation = t->activation, .params = t->params,
-        .out = dx + (y->first * g->w + x->first) * g->c, .out_image = g->h * g->w * g->c,
+        .out = dx + z->first * image + (y->first * g->w + x->first) * g->c,
+        .out_image = g->volume ? g->sd * image : image, .out_volume = g->d * image,
         .out_row = g->sh * g->w * g->c, .out_pixel = g->sw * g->c,
     };
     MORU_KERNEL(conv_product)(&p, (char *)workspace + transposed_bytes(g), threads);
@@ -98,10 +126,9 @@ static void run_phase(const moru_conv2d *g, const axis *y, const axis *x, const 
 static void run_phases(const moru_conv2d *g, const moru_real *dy, const moru_real *weight, const tail *t,
                        moru_real *dx, void *workspace, int threads)
 {
-    for (int64_t i = 0; i < g->sh * g->sw; i++) {
-        axis y = phase_axis(i / g->sw, g->h, g->kh, g->sh, g->dh, g->top);
-        axis x = phase_axis(i % g->sw, g->w, g->kw, g->sw, g->dw, g->left);
-        run_phase(g, &y, &x, dy, weight, t, dx, workspace, threads);
+    for (int64_t i = 0; i < phase_count(g); i++) {
+        phase p = find_phase(g, i);
+        run_phase(g, &p, dy, weight, t, dx, workspace, threads);
     }
 }
 
@@ -115,10 +142,9 @@ size_t MORU_KERNEL(conv2d_grad_input_workspace)(const moru_conv2d *g, int thread
     if (MORU_KERNEL(conv_narrow_fits)(g))
         return MORU_KERNEL(conv_narrow_workspace)(g, threads);
     size_t most = 0;
-    for (int64_t i = 0; i < g->sh * g->sw; i++) {
-        axis y = phase_axis(i / g->sw, g->h, g->kh, g->sh, g->dh, g->top);
-        axis x = phase_axis(i % g->sw, g->w, g->kw, g->sw, g->dw, g->left);
-        conv_walk w = phase_walk(g, &y, &x);
+    for (int64_t i = 0; i < phase_count(g); i++) {
+        phase p = find_phase(g, i);
+        conv_walk w = phase_walk(g, &p);
         size_t bytes = MORU_KERNEL(conv_product_workspace)(&w, g->groups, g->c / g->groups, threads);
         most = bytes > most ? bytes : most;
     }

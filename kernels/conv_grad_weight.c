@@ -7,7 +7,8 @@
  * where parts are few.
  *
  * Padding: a tile of rows of one tap sums over the pixels for which the tap is inside the image. Where channels are
- * too few for that, rows of several taps share a tile and the source is copied with its border. */
+ * too few for that, rows of several taps share a tile and the source is copied with its border. Of volumes, whose images
+ * and taps are counted through, all go tap by tap. */
 #include "kernels/conv.h"
 #include "kernels/winograd.h"
 
@@ -21,7 +22,7 @@ typedef struct plan {
     conv_walk walk;
     conv_blocks bands;
     int64_t images, units;     /* images of a unit (1 where they are cut into bands), units in all */
-    int64_t parts, groups_of_tiles;
+    int64_t parts, groups_of_tiles, taps;
     int64_t k, columns, size;  /* rows and columns of a group's dw, elements of dw */
     bool by_taps;              /* a tile's rows are channels of one tap */
     int64_t tiles;             /* over the rows of dw */
@@ -31,9 +32,11 @@ typedef struct plan {
 static conv_walk weight_walk(const moru_conv2d *g)
 {
     return (conv_walk){
-        .images = g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
+        .images = g->volume ? g->n * g->od : g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
         .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh,
         .apart_x = g->dw, .depth = g->c / g->groups,
+        .volume = g->volume, .d = g->d, .grid_d = g->od, .step_z = g->sd, .z0 = -g->front, .taps_z = g->kd,
+        .apart_z = g->dd,
     };
 }
 
@@ -42,22 +45,23 @@ static plan make_plan(const moru_conv2d *g)
     plan p = {0};
     p.walk = weight_walk(g);
     p.bands = MORU_KERNEL(conv_blocks)(&p.walk, false);
-    p.by_taps = p.bands.copied && p.walk.depth >= MIN_DEPTH;
+    p.by_taps = g->volume || (p.bands.copied && p.walk.depth >= MIN_DEPTH);
     p.images = 1;
     if (p.bands.blocks == 1) {
         p.images = max(UNIT_PIXELS / (g->oh * g->ow), 1);
         if (p.bands.copied && !p.by_taps)
             p.images = min(p.images, max(UNIT_BYTES / (int64_t)p.bands.buffer_bytes, 1));
-        p.images = min(p.images, g->n);
+        p.images = min(p.images, p.walk.images);
     }
-    p.units = (g->n + p.images - 1) / p.images * p.bands.blocks;
-    p.k = g->kh * g->kw * p.walk.depth;
+    p.units = (p.walk.images + p.images - 1) / p.images * p.bands.blocks;
+    p.taps = conv_taps_z(&p.walk) * g->kh * g->kw;
+    p.k = p.taps * p.walk.depth;
     p.columns = g->filters / g->groups;
     p.size = p.k * g->filters;
     int64_t dw_bytes = max(p.size * (int64_t)sizeof(moru_real), 1);
     p.parts = max(min(min(PARTIAL_BYTES / dw_bytes, TASKS), p.units), 1);
     int64_t most = tile_rows(p.columns);
-    p.tiles = p.by_taps ? g->kh * g->kw * ((p.walk.depth + most - 1) / most) : (p.k + most - 1) / most;
+    p.tiles = p.by_taps ? p.taps * ((p.walk.depth + most - 1) / most) : (p.k + most - 1) / most;
     p.groups_of_tiles = min((TASKS + p.parts - 1) / p.parts, p.tiles);
     p.offsets_bytes = round_up((size_t)(p.images * p.bands.rows) * sizeof(int64_t));
     p.partial_bytes = p.parts == 1 ? 0 : round_up((size_t)(p.parts * p.size) * sizeof(moru_real));
@@ -126,22 +130,32 @@ static void run_unit(const moru_conv2d *g, const plan *p, const unit *u, const i
         }
 }
 
-/* Sets t to walk the output pixels of unit `index` for which a tap is inside the image; x and dy are the unit's first
- * image. */
+/* The image of x that tap tz of image `grid` of dy falls on; -1: none. */
+static int64_t find_image(const conv_walk *w, int64_t grid, int64_t tz)
+{
+    if (!w->volume)
+        return grid;
+    int64_t z = grid % w->grid_d * w->step_z + w->z0 + tz * w->apart_z;
+    return z >= 0 && z < w->d ? grid / w->grid_d * w->d + z : -1;
+}
+
+/* Sets t to walk the output pixels of unit `index` for which a tap is inside the image. */
 static void walk_tap(const plan *p, int64_t index, int64_t tap, int64_t filters, int64_t *offsets, tile *t)
 {
     const conv_walk *w = &p->walk;
     int64_t image = index / p->bands.blocks * p->images, first = index % p->bands.blocks * p->bands.rows;
     int64_t images = min(p->images, w->images - image), rows = max(min(p->bands.rows, w->grid_h - first), 0);
-    int64_t y0 = w->y0 + tap / w->taps_x * w->apart_y, x0 = w->x0 + tap % w->taps_x * w->apart_x;
+    int64_t y0 = w->y0 + tap / w->taps_x % w->taps_y * w->apart_y, x0 = w->x0 + tap % w->taps_x * w->apart_x;
     int64_t oy, oy_end, ox, ox_end, n = 0, *b_offsets = offsets + p->images * p->bands.rows;
     conv_inside(y0 + first * w->step_y, w->step_y, rows, w->h, &oy, &oy_end);
     conv_inside(x0, w->step_x, w->grid_w, w->w, &ox, &ox_end);
-    for (int64_t i = 0; i < images && ox < ox_end; i++)
-        for (int64_t y = first + oy; y < first + oy_end; y++, n++) {
-            offsets[n] = ((i * w->h + y * w->step_y + y0) * w->w + ox * w->step_x + x0) * w->channels;
+    for (int64_t i = image; i < image + images && ox < ox_end; i++) {
+        int64_t from = find_image(w, i, tap / (w->taps_y * w->taps_x));
+        for (int64_t y = first + oy; y < first + oy_end && from >= 0; y++, n++) {
+            offsets[n] = ((from * w->h + y * w->step_y + y0) * w->w + ox * w->step_x + x0) * w->channels;
             b_offsets[n] = ((i * w->grid_h + y) * w->grid_w + ox) * filters;
         }
+    }
     t->offsets = offsets;
     t->b_offsets = b_offsets;
     t->runs = n;
@@ -153,10 +167,7 @@ static void run_taps(const moru_conv2d *g, const plan *p, int64_t index, const m
                      int64_t *offsets, int64_t first, int64_t last, bool accumulate, moru_real *dw)
 {
     const conv_walk *w = &p->walk;
-    int64_t panels = tile_panels(p->columns), each = p->tiles / (w->taps_y * w->taps_x);
-    int64_t image = index / p->bands.blocks * p->images;
-    x += image * w->h * w->w * w->channels;
-    dy += image * w->grid_h * w->grid_w * g->filters;
+    int64_t panels = tile_panels(p->columns), each = p->tiles / p->taps;
     for (int64_t group = 0; group < g->groups; group++)
         for (int64_t panel = 0; panel < panels; panel++) {
             int64_t column = tile_panel_start(p->columns, panels, panel), at = group * p->columns + column;
@@ -210,7 +221,7 @@ void MORU_KERNEL(sum_parts)(const moru_real *partial, int64_t parts, int64_t n, 
 
 static bool is_empty(const moru_conv2d *g)
 {
-    return g->n * g->oh * g->ow * g->c * g->filters == 0;
+    return g->n * g->oh * g->ow * g->c * g->filters * (g->volume ? g->od : 1) == 0;
 }
 
 size_t MORU_KERNEL(conv2d_grad_weight_workspace)(const moru_conv2d *g, int threads)
@@ -233,7 +244,8 @@ void MORU_KERNEL(conv2d_grad_weight)(const moru_conv2d *g, const moru_real *dy, 
                                      void *workspace, int threads)
 {
     if (is_empty(g)) {
-        memset(dweight, 0, (size_t)(g->kh * g->kw * (g->c / g->groups) * g->filters) * sizeof(moru_real));
+        int64_t taps = g->kh * g->kw * (g->volume ? g->kd : 1);
+        memset(dweight, 0, (size_t)(taps * (g->c / g->groups) * g->filters) * sizeof(moru_real));
         return;
     }
     if (conv_is_depthwise(g)) {
@@ -256,7 +268,7 @@ void MORU_KERNEL(conv2d_grad_weight)(const moru_conv2d *g, const moru_real *dy, 
     moru_real *partial = p.parts == 1 ? dweight : (moru_real *)((char *)workspace + p.offsets_bytes);
     char *buffers = (char *)workspace + p.offsets_bytes + p.partial_bytes;
     int64_t tasks = p.parts * p.groups_of_tiles;
-    threads = product_threads(g->n * g->oh * g->ow * p.size, threads);
+    threads = product_threads(w.images * g->oh * g->ow * p.size, threads);
     int workers = (int)min(threads, tasks);
     PARALLEL(workers, for (int k = 0; k < workers; k++)
         for (int64_t task = tasks * k / workers; task < tasks * (k + 1) / workers; task++)

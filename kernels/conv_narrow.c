@@ -46,7 +46,7 @@ static plan make_plan(const moru_conv2d *g)
 
 bool MORU_KERNEL(conv_narrow_fits)(const moru_conv2d *g)
 {
-    if (g->groups != 1 || g->c < 1 || 4 * g->c > LANES || g->filters < MIN_FILTERS || g->kh * g->kw < 2 ||
+    if (g->volume || g->groups != 1 || g->c < 1 || 4 * g->c > LANES || g->filters < MIN_FILTERS || g->kh * g->kw < 2 ||
         g->n * g->oh * g->ow * g->h * g->w == 0 || g->kh > MOST_TAPS || g->kw > MOST_TAPS || g->sw > MOST_STRIDE ||
         max(max(g->ow, g->h), max(g->w, max(g->top, g->left))) > MOST_SIZE || max(max(g->dh, g->dw), g->sh) > MOST_SIZE)
         return false;

@@ -13,7 +13,7 @@
 
 bool MORU_KERNEL(conv_planar_fits)(const conv_walk *w, int64_t groups, int64_t columns)
 {
-    if (groups != 1 || w->step_x != 1 || columns < 1 || columns > PLANAR_COLUMNS ||
+    if (w->volume || groups != 1 || w->step_x != 1 || columns < 1 || columns > PLANAR_COLUMNS ||
         w->taps_y * w->taps_x * w->depth == 0)
         return false;
     /* lanes in use: columns of a vector against pixels of a row's vectors */

@@ -51,7 +51,7 @@ typedef struct moru_gemm {
 /* How a convolution is computed: as is faster by its sizes; without Winograd; by Winograd wherever it is possible. */
 enum { MORU_CONV_BY_COST, MORU_CONV_DIRECT, MORU_CONV_WINOGRAD };
 
-/* Geometry of a 2-D convolution: NHWC, HWIO. */
+/* Geometry of a 2-D convolution: NHWC, HWIO; or, if it is of volumes, of a 3-D one: NDHWC, DHWIO. */
 typedef struct moru_conv2d {
     int64_t n, h, w, c;        /* input */
     int64_t kh, kw, filters;   /* weight [kh,kw,c/groups,filters] */
@@ -60,6 +60,8 @@ typedef struct moru_conv2d {
     int64_t top, left;         /* padding before; what comes after follows from oh, ow */
     int64_t groups;
     int method;                /* MORU_CONV_BY_COST ... */
+    bool volume;
+    int64_t d, kd, od, sd, dd, front; /* of a volume: size, kernel, output, stride, dilation, padding before */
 } moru_conv2d;
 
 typedef struct moru_pool2d {

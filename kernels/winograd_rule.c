@@ -27,7 +27,7 @@ winograd MORU_KERNEL(winograd_grad_input_tiles)(const moru_conv2d *g)
 
 static bool is_possible(const moru_conv2d *g)
 {
-    bool plain = g->kh == 3 && g->kw == 3 && g->sh == 1 && g->sw == 1 && g->dh == 1 && g->dw == 1 && g->groups == 1;
+    bool plain = g->kh == 3 && g->kw == 3 && g->sh == 1 && g->sw == 1 && g->dh == 1 && g->dw == 1 && g->groups == 1 && !g->volume;
     bool empty = g->n * g->h * g->w * g->c == 0 || g->oh * g->ow * g->filters == 0;
     return plain && !empty && g->method != MORU_CONV_DIRECT;
 }

@@ -3,15 +3,12 @@ layers_sources = \
     layers/batch_normalization.c \
     layers/concatenate.c \
     layers/constraints.c \
-    layers/conv2d.c \
-    layers/conv2d_transpose.c \
     layers/dense.c \
     layers/dropout.c \
     layers/elu.c \
     layers/embedding.c \
     layers/flatten.c \
     layers/functional.c \
-    layers/global_pooling2d.c \
     layers/gru.c \
     layers/initializers.c \
     layers/input.c \
@@ -31,7 +28,6 @@ layers_sources = \
     layers/operations/reduce.c \
     layers/operations/shape.c \
     layers/order.c \
-    layers/pooling2d.c \
     layers/regularizers.c \
     layers/recurrent.c \
     layers/relu.c \
@@ -40,4 +36,17 @@ layers_sources = \
     layers/sequential.c \
     layers/softmax.c \
     layers/trace.c \
-    layers/zero_padding2d.c
+    layers/adaptive_pooling.c \
+    layers/conv.c \
+    layers/conv_transpose.c \
+    layers/convolution.c \
+    layers/cropping.c \
+    layers/depthwise_conv.c \
+    layers/global_pooling.c \
+    layers/permute.c \
+    layers/pooling.c \
+    layers/repeat_vector.c \
+    layers/separable_conv.c \
+    layers/spatial.c \
+    layers/up_sampling.c \
+    layers/zero_padding.c

@@ -45,7 +45,7 @@ moru_conv2d moru_conv2d_of(const void *attrs, const moru_shape *x, const moru_sh
 double moru_conv2d_flops(const moru_conv2d *g)
 {
     return 2.0 * (double)g->n * (double)g->oh * (double)g->ow * (double)g->filters * (double)g->kh * (double)g->kw
-           * (double)(g->c / g->groups);
+           * (double)(g->c / g->groups) * (g->volume ? (double)g->od * (double)g->kd : 1);
 }
 
 void moru_conv2d_print(const void *attrs_, char *text, size_t size)

@@ -9,39 +9,12 @@
 #include "ops/conv2d.h"
 #include "ops/epilogue.h"
 #include "ops/shape_rules.h"
+#include "ops/window.h"
 
 typedef struct attributes {
     moru_conv2d_op_attrs conv; /* padding is explicit */
     int64_t output_padding[2];
 } attributes;
-
-/* *out: size of an axis of the output; open (-1) if the input's is. */
-static moru_status output_size(const attributes *a, int axis, int64_t length, int64_t kernel, int64_t *out)
-{
-    const char *name = axis ? "width" : "height";
-    const moru_conv2d_op_attrs *c = &a->conv;
-    int64_t stride = c->strides[axis], dilation = c->dilation[axis], more = a->output_padding[axis];
-    int64_t before = c->pads[2 * axis], after = c->pads[2 * axis + 1];
-    if (kernel == 0 || kernel > INT32_MAX || stride < 1 || stride > INT32_MAX || dilation < 1 || dilation > INT32_MAX)
-        return moru_op_error(MORU_ERR_ARGUMENT, "size %" PRId64 ", stride %" PRId64 " and dilation %" PRId64
-                             " along the %s: each is at least 1", kernel, stride, dilation, name);
-    if (before < 0 || after < 0 || before > INT32_MAX || after > INT32_MAX)
-        return moru_op_error(MORU_ERR_ARGUMENT, "%" PRId64 " and %" PRId64 " can't be cut off the %s", before, after,
-                             name);
-    if (more < 0 || more >= stride)
-        return moru_op_error(MORU_ERR_ARGUMENT, "an output padding of %" PRId64 " along the %s: it is at least 0 and "
-                             "less than the stride, %" PRId64, more, name, stride);
-    *out = -1;
-    if (length < 0 || kernel < 0)
-        return MORU_OK;
-    if (length > INT32_MAX)
-        return moru_op_error(MORU_ERR_MEMORY, "a %s of %" PRId64 " is more than can be counted", name, length);
-    *out = (length - 1) * stride + (kernel - 1) * dilation + 1 + more - before - after;
-    if (length == 0 || *out < 1)
-        return moru_op_error(MORU_ERR_SHAPE, "nothing is left of the %s: %" PRId64 " pixels, of the result %" PRId64
-                             " and %" PRId64 " are cut off", name, length, before, after);
-    return MORU_OK;
-}
 
 static moru_status infer(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes)
 {
@@ -61,8 +34,11 @@ static moru_status infer(const moru_infer *in, moru_shape *shapes, moru_dtype *d
                              MORU_TEXT(weight), weight->dims[3], groups);
     if (each >= 0 && __builtin_mul_overflow(each, groups, &filters))
         return moru_op_error(MORU_ERR_MEMORY, "%" PRId64 " groups of %" PRId64 " filters", groups, each);
-    MORU_TRY(output_size(a, 0, x->dims[1], weight->dims[0], &height));
-    MORU_TRY(output_size(a, 1, x->dims[2], weight->dims[1], &width));
+    const moru_conv2d_op_attrs *c = &a->conv;
+    moru_window rows = {weight->dims[0], c->strides[0], c->dilation[0], MORU_EXPLICIT, c->pads[0], c->pads[1]};
+    moru_window columns = {weight->dims[1], c->strides[1], c->dilation[1], MORU_EXPLICIT, c->pads[2], c->pads[3]};
+    MORU_TRY(moru_window_spread(&rows, "height", x->dims[1], a->output_padding[0], &height));
+    MORU_TRY(moru_window_spread(&columns, "width", x->dims[2], a->output_padding[1], &width));
     shapes[0] = MORU_SHAPE(x->dims[0], height < 0 ? moru_infer_symbol(in) : height,
                            width < 0 ? moru_infer_symbol(in) : width, each < 0 ? moru_infer_symbol(in) : filters);
     dtypes[0] = MORU_REAL;

@@ -4,6 +4,7 @@ ops_sources = \
 	ops/batch_norm.h \
 	ops/broadcast.h \
 	ops/conv2d.h \
+	ops/conv3d.h \
 	ops/elementwise.h \
 	ops/epilogue.h \
 	ops/fused.h \
@@ -41,6 +42,9 @@ ops_sources = \
 	ops/conv2d_grad.c \
 	ops/conv2d_transpose.c \
 	ops/cumulative.c \
+	ops/conv3d.c \
+	ops/conv3d_grad.c \
+	ops/conv3d_transpose.c \
 	ops/dropout.c \
 	ops/einsum.c \
 	ops/elementwise.c \

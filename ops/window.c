@@ -45,6 +45,30 @@ moru_status moru_window_count(const moru_window *w, const char *axis, int64_t le
     return MORU_OK;
 }
 
+moru_status moru_window_spread(const moru_window *w, const char *axis, int64_t length, int64_t more, int64_t *out)
+{
+    int64_t kernel = w->size, stride = w->stride, dilation = w->dilation, before = w->before, after = w->after;
+    if (kernel == 0 || kernel > LIMIT || stride < 1 || stride > LIMIT || dilation < 1 || dilation > LIMIT)
+        return moru_op_error(MORU_ERR_ARGUMENT, "size %" PRId64 ", stride %" PRId64 " and dilation %" PRId64
+                             " along the %s: each is at least 1", kernel, stride, dilation, axis);
+    if (before < 0 || after < 0 || before > LIMIT || after > LIMIT)
+        return moru_op_error(MORU_ERR_ARGUMENT, "%" PRId64 " and %" PRId64 " can't be cut off the %s", before, after,
+                             axis);
+    if (more < 0 || more >= stride)
+        return moru_op_error(MORU_ERR_ARGUMENT, "an output padding of %" PRId64 " along the %s: it is at least 0 and "
+                             "less than the stride, %" PRId64, more, axis, stride);
+    *out = -1;
+    if (length < 0 || kernel < 0)
+        return MORU_OK;
+    if (length > LIMIT)
+        return moru_op_error(MORU_ERR_MEMORY, "a %s of %" PRId64 " is more than can be counted", axis, length);
+    *out = (length - 1) * stride + (kernel - 1) * dilation + 1 + more - before - after;
+    if (length == 0 || *out < 1)
+        return moru_op_error(MORU_ERR_SHAPE, "nothing is left of the %s: %" PRId64 " pixels, of the result %" PRId64
+                             " and %" PRId64 " are cut off", axis, length, before, after);
+    return MORU_OK;
+}
+
 void moru_window_print(moru_padding padding, const int64_t *pads, char *text, size_t size)
 {
     if (padding == MORU_EXPLICIT)

@@ -237,7 +237,7 @@ START_TEST(test_own_fixtures)
 END_TEST
 
 /* These have layers or options that aren't supported, or no gradients. */
-static const char *const left_out[] = {"conv1d", "depthwise_separable", "k2_cnn", "k2_mlp", "k2_rnn",
+static const char *const left_out[] = {"k2_cnn", "k2_mlp", "k2_rnn",
                                        "lstm_bidirectional", "simple_rnn", "transformer_encoder"};
 
 static bool has_shared(void)

@@ -148,7 +148,7 @@ typedef struct moru_conv2d_options {
     int64_t kernel_size[2], strides[2], dilation_rate[2];
     int64_t groups;
     const char *padding;       /**< "valid" or "same" */
-    const char *data_format;   /**< "channels_last" */
+    const char *data_format;   /**< "channels_last", or "channels_first": [n, c, h, w] */
     const char *activation;
     bool use_bias;
     const char *kernel_initializer, *bias_initializer;
@@ -170,7 +170,7 @@ typedef struct moru_conv2d_transpose_options {
     int64_t dilation_rate[2];  /**< above 1 only where strides are 1 */
     int64_t output_padding[2]; /**< below strides; {-1, -1}: Keras's None, see above */
     const char *padding;       /**< "valid" or "same" */
-    const char *data_format;   /**< "channels_last" */
+    const char *data_format;   /**< "channels_last", or "channels_first": [n, c, h, w] */
     const char *activation;
     bool use_bias;
     const char *kernel_initializer, *bias_initializer;
@@ -238,7 +238,7 @@ typedef struct moru_dropout_options {
 #define moru_dropout(...) MORU_WITH_DEFAULTS(moru_dropout_new, moru_dropout_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_dropout_new(const moru_dropout_options *options);
 
-/** [n, a, b, ...] gives [n, a b ...]. */
+/** [n, a, b, ...] gives [n, a b ...]; with data_format "channels_first" axis 1 goes last before. */
 typedef struct moru_flatten_options { MORU_LAYER_OPTIONS const char *data_format; } moru_flatten_options;
 #define MORU_FLATTEN_DEFAULTS MORU_LAYER_DEFAULTS, .data_format = "channels_last"
 #define moru_flatten(...) MORU_WITH_DEFAULTS(moru_flatten_new, moru_flatten_options, MORU_FLATTEN_DEFAULTS, __VA_ARGS__)
@@ -384,4 +384,9 @@ MORU_API moru_layer *moru_concatenate_new(const moru_concatenate_options *option
 #ifdef __cplusplus
 }
 #endif
+
+#include <moru/layers/convolution.h>
+#include <moru/layers/pooling.h>
+#include <moru/layers/reshaping.h>
+
 #endif

@@ -219,6 +219,24 @@ typedef struct moru_conv2d_transpose_attrs {
  *  oh = (h - 1) stride + (kh - 1) dilation + 1 + output_padding - top - bottom, which is the gradient that a convolution of
  *  y with the same weight, strides and padding has for its input. Every size of x but n is at least 1. */
 MORU_API moru_node *moru_conv2d_transpose_op(moru_node *x, moru_node *weight, const moru_conv2d_transpose_attrs *attrs);
+typedef struct moru_conv3d_attrs {
+    int64_t strides[3];   /**< 0 means 1; of depth, height, width */
+    int64_t dilation[3];  /**< 0 means 1 */
+    int64_t groups;       /**< 0 means 1 */
+    moru_padding padding;
+    int64_t pads[6];      /**< front, back, top, bottom, left, right, for ::MORU_EXPLICIT */
+} moru_conv3d_attrs;
+/** The same for volumes: x [n,d,h,w,c] with weight [kd,kh,kw,c/groups,filters] gives [n,od,oh,ow,filters]. */
+MORU_API moru_node *moru_conv3d_op(moru_node *x, moru_node *weight, const moru_conv3d_attrs *attrs);
+typedef struct moru_conv3d_transpose_attrs {
+    int64_t strides[3];        /**< 0 means 1 */
+    int64_t dilation[3];       /**< 0 means 1 */
+    int64_t groups;            /**< 0 means 1 */
+    int64_t pads[6];           /**< what is cut off the result: front, back, top, bottom, left, right */
+    int64_t output_padding[3]; /**< more at the end, less than the stride */
+} moru_conv3d_transpose_attrs;
+/** x [n,d,h,w,c] with weight [kd,kh,kw,filters/groups,c]; as moru_conv2d_transpose_op(). */
+MORU_API moru_node *moru_conv3d_transpose_op(moru_node *x, moru_node *weight, const moru_conv3d_transpose_attrs *attrs);
 typedef struct moru_pool2d_attrs {
     int64_t size[2];
     int64_t strides[2];        /**< 0 means size */
