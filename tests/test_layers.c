@@ -99,8 +99,8 @@ START_TEST(test_conv2d_transpose)
                                                   .output_padding = {-1, 1}), MORU_ERR_ARGUMENT, "output_padding");
     assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .padding = "full"),
                    MORU_ERR_ARGUMENT, "padding");
-    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .data_format = "channels_first"),
-                   MORU_ERR_UNSUPPORTED, "channels_first");
+    assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}, .data_format = "channels"),
+                   MORU_ERR_ARGUMENT, "\"channels\"");
     assert_refused(VECTOR, moru_conv2d_transpose(.filters = 4, .kernel_size = {3, 3}), MORU_ERR_SHAPE,
                    "4 dimensions, not [?,7]");
     assert_refused(PICTURE, moru_conv2d_transpose(.filters = 4, .kernel_size = {INT64_MAX, 3}), MORU_ERR_ARGUMENT,
@@ -166,8 +166,10 @@ START_TEST(test_conv2d)
                    MORU_ERR_ARGUMENT, "dilation_rate");
     assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .padding = "full"), MORU_ERR_ARGUMENT,
                    "\"full\"");
-    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .data_format = "channels_first"),
-                   MORU_ERR_UNSUPPORTED, "data_format \"channels_first\"");
+    assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .data_format = "NCHW"),
+                   MORU_ERR_ARGUMENT, "data_format");
+    assert_layer(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 2}, .data_format = "channels_first"),
+                 MORU_SHAPE(4, 7, 5), 3 * 2 * 11 * 4 + 4);
     assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .groups = 3), MORU_ERR_ARGUMENT,
                    "4 filters");
     assert_refused(PICTURE, moru_conv2d(.filters = 4, .kernel_size = {3, 3}, .groups = 4), MORU_ERR_SHAPE,
@@ -187,10 +189,10 @@ START_TEST(test_pooling)
     assert_refused(PICTURE, moru_max_pooling2d(.pool_size = {0, 2}), MORU_ERR_ARGUMENT, "pool_size");
     assert_refused(PICTURE, moru_max_pooling2d(.strides = {-1, 2}), MORU_ERR_ARGUMENT, "strides");
     assert_refused(PICTURE, moru_average_pooling2d(.padding = "causal"), MORU_ERR_ARGUMENT, "causal");
-    assert_refused(PICTURE, moru_average_pooling2d(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED,
-                   "data_format");
-    assert_refused(PICTURE, moru_global_max_pooling2d(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED,
-                   "data_format");
+    assert_layer(PICTURE, moru_average_pooling2d(.data_format = "channels_first"), MORU_SHAPE(11, 4, 3), 0);
+    assert_layer(PICTURE, moru_global_max_pooling2d(.data_format = "channels_first"), MORU_SHAPE(11), 0);
+    assert_refused(PICTURE, moru_average_pooling2d(.data_format = "first"), MORU_ERR_ARGUMENT, "data_format");
+    assert_refused(PICTURE, moru_global_max_pooling2d(.data_format = "first"), MORU_ERR_ARGUMENT, "data_format");
     assert_refused(VECTOR, moru_max_pooling2d(), MORU_ERR_SHAPE, "4 dimensions");
     assert_refused(VECTOR, moru_global_average_pooling2d(), MORU_ERR_SHAPE, "4 dimensions");
 }
@@ -339,7 +341,8 @@ START_TEST(test_shape_layers)
     assert_layer(PICTURE, moru_flatten(), MORU_SHAPE(594), 0);
     assert_layer(VECTOR, moru_flatten(), VECTOR, 0);
     assert_layer(MORU_SCALAR_SHAPE, moru_flatten(), MORU_SHAPE(1), 0);
-    assert_refused(PICTURE, moru_flatten(.data_format = "channels_first"), MORU_ERR_UNSUPPORTED, "data_format");
+    assert_layer(PICTURE, moru_flatten(.data_format = "channels_first"), MORU_SHAPE(594), 0);
+    assert_refused(PICTURE, moru_flatten(.data_format = "first"), MORU_ERR_ARGUMENT, "data_format");
     assert_layer(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(9, 66)), MORU_SHAPE(9, 66), 0);
     assert_layer(PICTURE, moru_reshape_layer(.target_shape = MORU_SHAPE(6, -1, 3)), MORU_SHAPE(6, 33, 3), 0);
     assert_layer(MORU_SHAPE(1), moru_reshape_layer(.target_shape = MORU_SCALAR_SHAPE), MORU_SCALAR_SHAPE, 0);

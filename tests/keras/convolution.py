@@ -66,7 +66,7 @@ def conv2d(rng):
     branches = [
         L.Conv2D(2, (3, 2), data_format=FIRST, activation="gelu")(first),
         L.Conv2D(2, (2, 3), strides=(2, 1), padding="same", data_format=FIRST, use_bias=False)(first),
-        L.Conv2D(2, 2, dilation_rate=(2, 3), data_format=FIRST, activation="softmax")(first),
+        L.Conv2D(3, 2, dilation_rate=(2, 3), data_format=FIRST, activation="softmax")(first),
         L.Conv2D(4, (2, 3), groups=2, padding="same", dilation_rate=2)(last),
         L.Conv2DTranspose(2, (3, 2), strides=2, padding="same", data_format=FIRST, activation="relu")(first),
         L.Conv2DTranspose(2, (3, 2), strides=(3, 2), output_padding=(2, 1), data_format=FIRST)(first),
