@@ -64,7 +64,7 @@ tests_test_idx_SOURCES = tests/test_idx.c tests/dataset_test.h
 tests_test_loader_SOURCES = tests/test_loader.c tests/dataset_test.h
 tests_double_gradients_SOURCES = tests/double_gradients.c tests/gradcheck.h tests/gradcheck.c tests/cases_elementwise.c \
     tests/cases_reduce.c tests/cases_shape.c tests/cases_linear.c tests/cases_conv.c tests/cases_norm.c \
-    tests/cases_transformer.c tests/cases_rnn.c tests/cases_axis.c
+    tests/cases_transformer.c tests/cases_rnn.c tests/cases_axis.c tests/cases_conv3d.c
 tests_double_gradients_CPPFLAGS = $(double_cppflags)
 tests_double_gradients_LDADD = $(double_ldadd)
 
