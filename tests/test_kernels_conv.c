@@ -25,7 +25,8 @@ static void add_term(problem *p, int64_t ix, int64_t iw, int64_t iy)
     p->dw_scale[iw] += fabs(dy * x);
 }
 
-static void add_pixel(problem *p, int64_t n, int64_t oy, int64_t ox)
+/* from, to: images of x and y; kz: the tap between them */
+static void add_pixel(problem *p, int64_t from, int64_t to, int64_t kz, int64_t oy, int64_t ox)
 {
     const moru_conv2d *g = &p->g;
     int64_t depth = g->c / g->groups, per_group = g->filters / g->groups;
@@ -36,9 +37,27 @@ static void add_pixel(problem *p, int64_t n, int64_t oy, int64_t ox)
                 continue;
             for (int64_t f = 0; f < g->filters; f++)
                 for (int64_t c = 0; c < depth; c++)
-                    add_term(p, ((n * g->h + y) * g->w + x) * g->c + f / per_group * depth + c,
-                             ((ky * g->kw + kx) * depth + c) * g->filters + f,
-                             ((n * g->oh + oy) * g->ow + ox) * g->filters + f);
+                    add_term(p, ((from * g->h + y) * g->w + x) * g->c + f / per_group * depth + c,
+                             (((kz * g->kh + ky) * g->kw + kx) * depth + c) * g->filters + f,
+                             ((to * g->oh + oy) * g->ow + ox) * g->filters + f);
+        }
+}
+
+static void add_image(problem *p, int64_t from, int64_t to, int64_t kz)
+{
+    for (int64_t oy = 0; oy < p->g.oh; oy++)
+        for (int64_t ox = 0; ox < p->g.ow; ox++)
+            add_pixel(p, from, to, kz, oy, ox);
+}
+
+static void add_volume(problem *p, int64_t n)
+{
+    const moru_conv2d *g = &p->g;
+    for (int64_t oz = 0; oz < g->od; oz++)
+        for (int64_t kz = 0; kz < g->kd; kz++) {
+            int64_t z = oz * g->sd - g->front + kz * g->dd;
+            if (z >= 0 && z < g->d)
+                add_image(p, n * g->d + z, n * g->od + oz, kz);
         }
 }
 
@@ -60,9 +79,9 @@ static double largest(const double *p, int64_t n)
 static problem problem_new(uint64_t *state, moru_conv2d g)
 {
     problem p = {.g = g};
-    p.x_size = g.n * g.h * g.w * g.c;
-    p.weight_size = g.kh * g.kw * (g.c / g.groups) * g.filters;
-    p.y_size = g.n * g.oh * g.ow * g.filters;
+    p.x_size = g.n * g.h * g.w * g.c * (g.volume ? g.d : 1);
+    p.weight_size = g.kh * g.kw * (g.c / g.groups) * g.filters * (g.volume ? g.kd : 1);
+    p.y_size = g.n * g.oh * g.ow * g.filters * (g.volume ? g.od : 1);
     p.x = guarded_random(state, p.x_size);
     p.weight = guarded_random(state, p.weight_size);
     p.bias = guarded_random(state, g.filters);
@@ -75,9 +94,10 @@ static problem problem_new(uint64_t *state, moru_conv2d g)
     p.dx_scale = zeros(p.x_size);
     p.dw_scale = zeros(p.weight_size);
     for (int64_t n = 0; n < g.n; n++)
-        for (int64_t oy = 0; oy < g.oh; oy++)
-            for (int64_t ox = 0; ox < g.ow; ox++)
-                add_pixel(&p, n, oy, ox);
+        if (g.volume)
+            add_volume(&p, n);
+        else
+            add_image(&p, n, n, 0);
     p.most[0] = largest(p.y_scale, p.y_size);
     p.most[1] = largest(p.dx_scale, p.x_size);
     p.most[2] = largest(p.dw_scale, p.weight_size);
@@ -148,12 +168,13 @@ static void check_direction(const problem *p, const moru_kernels *k, int directi
     const moru_conv2d *g = &p->g;
     int activation = activations[variant % 3];
     bool bias = variant & 1;
-    char text[320];
+    char text[400];
     snprintf(text, sizeof text,
              "%s %s n %d %dx%dx%d kernel %dx%d filters %d out %dx%d strides %d %d dilation %d %d padding %d %d "
-             "groups %d method %d activation %d", k->isa, names[direction], (int)g->n, (int)g->h, (int)g->w, (int)g->c,
+             "groups %d method %d activation %d; depth %d to %d, kernel %d stride %d dilation %d padding %d", k->isa, names[direction], (int)g->n, (int)g->h, (int)g->w, (int)g->c,
              (int)g->kh, (int)g->kw, (int)g->filters, (int)g->oh, (int)g->ow, (int)g->sh, (int)g->sw, (int)g->dh, (int)g->dw,
-             (int)g->top, (int)g->left, (int)g->groups, g->method, activation);
+             (int)g->top, (int)g->left, (int)g->groups, g->method, activation, (int)g->d, (int)g->od, (int)g->kd,
+             (int)g->sd, (int)g->dd, (int)g->front);
     guarded first = run(p, k, direction, activation, bias, 1);
     check_values(p, direction, activation, bias, first.data, text);
     int64_t sizes[] = {p->y_size, p->x_size, p->weight_size, p->x_size};
@@ -211,6 +232,33 @@ START_TEST(test_network_shapes)
     };
     for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes); i++)
         check_problem(&state, shapes[i], i);
+}
+END_TEST
+
+START_TEST(test_volumes)
+{
+    uint64_t state = 7;
+    for (int i = 0; i < 90; i++) {
+        bool strided = i % 2, dilated = i % 3 == 0, wide = i % 5 == 0;
+        moru_conv2d g = {
+            .n = random_int(&state, 1, 3), .h = random_int(&state, 1, 7), .w = random_int(&state, 1, 7),
+            .c = random_int(&state, 1, wide ? 20 : 6), .kh = random_int(&state, 1, 3), .kw = random_int(&state, 1, 3),
+            .filters = random_int(&state, 1, wide ? 40 : 9), .sh = strided ? random_int(&state, 1, 3) : 1,
+            .sw = strided ? random_int(&state, 1, 3) : 1, .dh = dilated ? random_int(&state, 1, 3) : 1,
+            .dw = dilated ? random_int(&state, 1, 3) : 1, .top = random_int(&state, 0, 3),
+            .left = random_int(&state, 0, 3), .groups = 1, .volume = true, .d = random_int(&state, 1, 6),
+            .kd = random_int(&state, 1, 4), .sd = strided ? random_int(&state, 1, 3) : 1,
+            .dd = dilated ? random_int(&state, 1, 3) : 1, .front = random_int(&state, 0, 4),
+        };
+        if (i % 7 == 0) {
+            g.groups = 2;
+            g.c = 2 * g.c;
+            g.filters = 2 * g.filters;
+        }
+        int64_t z = g.d + g.front + random_int(&state, 0, 4) - (g.kd - 1) * g.dd - 1;
+        g.od = z < 0 ? 0 : z / g.sd + 1;
+        check_problem(&state, sized(g, random_int(&state, 0, 3), random_int(&state, 0, 3)), i);
+    }
 }
 END_TEST
 
@@ -364,6 +412,7 @@ int main(void)
     TCase *cases = tcase_create("conv");
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, test_network_shapes);
+    tcase_add_test(cases, test_volumes);
     tcase_add_test(cases, test_random_shapes);
     tcase_add_test(cases, test_narrow);
     tcase_add_test(cases, test_groups);
