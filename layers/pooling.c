@@ -21,7 +21,11 @@ static moru_status build(moru_layer *layer, const pooling *v, const moru_shape *
     MORU_TRY(moru_layer_positive(layer, "pool_size", v->pool_size, v->rank));
     MORU_TRY(moru_layer_positive(layer, "strides", v->strides, v->rank));
     MORU_TRY(moru_layer_padding(layer, v->padding, &padding));
-    return moru_spatial_check(layer, v->data_format, input, v->rank);
+    MORU_TRY(moru_spatial_check(layer, v->data_format, input, v->rank));
+    for (int i = 1; i <= 4 && v->rank == 3; i++)
+        if (input->dims[i] < 0)
+            return moru_layer_error(layer, MORU_ERR_SHAPE, "the sizes of its input must be known");
+    return MORU_OK;
 }
 
 static moru_node *pool(moru_node *x, const pooling *v, const moru_pool2d_attrs *attrs)

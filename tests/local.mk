@@ -42,6 +42,7 @@ unit_tests = \
     tests/test_program \
     tests/test_random_graphs \
     tests/test_schedules \
+    tests/test_spatial \
     tests/test_torch_ops \
     tests/test_train_step \
     tests/test_training
@@ -61,6 +62,8 @@ tests_test_torch_ops_SOURCES = tests/test_torch_ops.c tests/torch_case.h tests/t
 tests_test_csv_SOURCES = tests/test_csv.c tests/dataset_test.h
 tests_test_datasets_SOURCES = tests/test_datasets.c tests/dataset_test.h
 tests_test_idx_SOURCES = tests/test_idx.c tests/dataset_test.h
+tests_test_layers_SOURCES = tests/test_layers.c tests/layer_test.h
+tests_test_spatial_SOURCES = tests/test_spatial.c tests/layer_test.h
 tests_test_loader_SOURCES = tests/test_loader.c tests/dataset_test.h
 tests_double_gradients_SOURCES = tests/double_gradients.c tests/gradcheck.h tests/gradcheck.c tests/cases_elementwise.c \
     tests/cases_reduce.c tests/cases_shape.c tests/cases_linear.c tests/cases_conv.c tests/cases_norm.c \
