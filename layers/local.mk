@@ -46,6 +46,7 @@ layers_sources = \
     layers/permute.c \
     layers/pooling.c \
     layers/repeat_vector.c \
+    layers/resizing.c \
     layers/separable_conv.c \
     layers/spatial.c \
     layers/up_sampling.c \

@@ -52,6 +52,19 @@ moru_node *moru_channels_back(moru_node *y, const char *data_format)
     return moru_transpose(y, order);
 }
 
+moru_status moru_spatial_interpolation(const moru_layer *layer, const char *name, moru_interpolation *out)
+{
+    static const char *const names[] = {"nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"};
+    static const moru_interpolation kinds[] = {MORU_NEAREST, MORU_BILINEAR, MORU_BICUBIC, MORU_LANCZOS3, MORU_LANCZOS5};
+    for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(name, names[i]) == 0) {
+            *out = kinds[i];
+            return MORU_OK;
+        }
+    return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "interpolation must be \"nearest\", \"bilinear\", \"bicubic\", "
+                            "\"lanczos3\" or \"lanczos5\", not \"%.40s\"", name ? name : "");
+}
+
 moru_node *moru_axes_merged(moru_node *x, int axis)
 {
     int64_t dims[MORU_MAX_RANK];

@@ -19,6 +19,8 @@ moru_node *moru_channels_back(moru_node *y, const char *data_format);
  * may change behind it, and otherwise of all but the axis before. */
 moru_node *moru_axes_merged(moru_node *x, int axis);
 moru_node *moru_axes_split(moru_node *y, moru_node *x, int axis);
+/* By Keras's name. */
+moru_status moru_spatial_interpolation(const moru_layer *layer, const char *name, moru_interpolation *out);
 /* Each element `times` times along an axis. */
 moru_node *moru_repeat_elements(moru_node *x, int axis, int64_t times);
 

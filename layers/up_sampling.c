@@ -1,7 +1,4 @@
 /* UpSampling1D .. 3D: each step, pixel or voxel `size` times along each axis; pictures also interpolated. */
-#include <string.h>
-#include <strings.h>
-
 #include "core/status.h"
 #include "layers/spatial.h"
 
@@ -14,15 +11,26 @@ typedef struct sampling {
 static moru_status build(moru_layer *layer, const sampling *v, const moru_shape *input)
 {
     MORU_TRY(moru_layer_positive(layer, "size", v->size, v->rank));
-    MORU_TRY(moru_spatial_check(layer, v->data_format, input, v->rank));
-    if (!v->interpolation || strcasecmp(v->interpolation, "nearest") == 0)
-        return MORU_OK;
-    return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "interpolation \"%.40s\" isn't supported", v->interpolation);
+    moru_interpolation interpolation;
+    if (v->rank == 2)
+        MORU_TRY(moru_spatial_interpolation(layer, v->interpolation, &interpolation));
+    return moru_spatial_check(layer, v->data_format, input, v->rank);
+}
+
+static moru_node *interpolated(const moru_layer_call *c, const sampling *v, moru_interpolation interpolation)
+{
+    moru_node *x = moru_channels_to_last(moru_as_real(c->inputs[0]), v->data_format);
+    return moru_channels_back(moru_upsample2d(x, v->size[0], v->size[1], interpolation), v->data_format);
 }
 
 static moru_node *call(const moru_layer_call *c, const sampling *v)
 {
     moru_node *y = c->inputs[0];
+    moru_interpolation interpolation = MORU_NEAREST;
+    if (v->rank == 2)
+        moru_spatial_interpolation(c->layer, v->interpolation, &interpolation);
+    if (interpolation != MORU_NEAREST)
+        return interpolated(c, v, interpolation);
     for (int i = 0; i < v->rank; i++)
         y = moru_repeat_elements(y, moru_spatial_axis(v->data_format) + i, v->size[i]);
     return y == c->inputs[0] ? moru_identity(y) : y;

@@ -144,6 +144,25 @@ START_TEST(test_reshaping)
     assert_layer(VOLUME, moru_cropping3d(), MORU_SHAPE(5, 4, 3, 4), 0);
     assert_layer(VOLUME, moru_permute(.dims = MORU_SHAPE(4, 1, 3, 2)), MORU_SHAPE(4, 7, 5, 6), 0);
     assert_layer(MORU_SHAPE(5), moru_repeat_vector(.n = 3), MORU_SHAPE(3, 5), 0);
+    assert_layer(PICTURE, moru_up_sampling2d(.size = {1, 2}, .interpolation = "Bilinear", FIRST),
+                 MORU_SHAPE(11, 9, 12), 0);
+    assert_layer(PICTURE, moru_resizing(.height = 4, .width = 20), MORU_SHAPE(4, 20, 6), 0);
+    assert_layer(PICTURE, moru_resizing(.height = 11, .width = 9), PICTURE, 0);
+    assert_layer(MORU_SHAPE(-1, -1, 3), moru_resizing(.height = 5, .width = 6, .interpolation = "nearest"),
+                 MORU_SHAPE(5, 6, 3), 0);
+    assert_layer(PICTURE, moru_resizing(.height = 7, .width = 3, .crop_to_aspect_ratio = true, FIRST),
+                 MORU_SHAPE(11, 7, 3), 0);
+    assert_refused(PICTURE, moru_resizing(.height = 7), MORU_ERR_ARGUMENT, "width must be positive, not 0");
+    assert_refused(PICTURE, moru_resizing(.height = 7, .width = INT64_MAX), MORU_ERR_ARGUMENT, "too large");
+    assert_refused(PICTURE, moru_resizing(.height = 7, .width = 7, .interpolation = "area"), MORU_ERR_UNSUPPORTED,
+                   "\"area\"");
+    assert_refused(PICTURE, moru_resizing(.height = 7, .width = 7, .fill_mode = "reflect"), MORU_ERR_ARGUMENT,
+                   "\"reflect\"");
+    assert_refused(PICTURE, moru_resizing(.height = 7, .width = 7, .fill_value = NAN), MORU_ERR_ARGUMENT, "fill_value");
+    assert_refused(PICTURE, moru_resizing(.height = 7, .width = 7, .crop_to_aspect_ratio = true,
+                                          .pad_to_aspect_ratio = true), MORU_ERR_ARGUMENT, "both");
+    assert_refused(MORU_SHAPE(-1, 4, 3), moru_resizing(.height = 7, .width = 7, .pad_to_aspect_ratio = true),
+                   MORU_ERR_SHAPE, "known");
     assert_refused(LINE, moru_up_sampling1d(.size = 0), MORU_ERR_ARGUMENT, "size");
     assert_refused(LINE, moru_up_sampling1d(.size = INT64_MAX), MORU_ERR_MEMORY, "");
     assert_refused(PICTURE, moru_up_sampling2d(.interpolation = "cubical"), MORU_ERR_UNSUPPORTED, "cubical");

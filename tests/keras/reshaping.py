@@ -30,3 +30,20 @@ def reshaping3d(rng):
         L.Permute((2, 4, 1, 3))(c),
     ]
     return joined("reshaping3d", [volume], branches, rng, [(3, 4, 3, 2)])
+
+
+def resizing(rng):
+    image, first = keras.Input((4, 6, 2)), keras.Input((2, 5, 4))
+    a, b = L.Dense(2)(image), L.Dense(5)(first)
+    branches = [
+        L.UpSampling2D((2, 3), interpolation="bilinear")(a), L.UpSampling2D(2, interpolation="bicubic")(a),
+        L.UpSampling2D((1, 2), interpolation="bilinear", data_format=FIRST)(b),
+        L.UpSampling2D((1, 2), interpolation="lanczos3")(a),
+        L.Resizing(3, 4)(a), L.Resizing(5, 3, interpolation="nearest")(a), L.Resizing(2, 3, antialias=True)(a),
+        L.Resizing(7, 2, data_format=FIRST)(b), L.Resizing(3, 3, crop_to_aspect_ratio=True)(a),
+        L.Resizing(2, 5, crop_to_aspect_ratio=True, interpolation="bicubic", data_format=FIRST)(b),
+        L.Resizing(5, 5, pad_to_aspect_ratio=True, fill_value=0.5)(a),
+        L.Resizing(3, 7, pad_to_aspect_ratio=True, data_format=FIRST)(b),
+        L.Resizing(2, 3, interpolation="lanczos5", antialias=True)(a),
+    ]
+    return joined("resizing", [image, first], branches, rng, [(4, 6, 2), (2, 5, 4)])

@@ -1,5 +1,5 @@
 /** @file
- * Layers that move, repeat, add and take away elements; moru_flatten(), moru_reshape_layer() and moru_zero_padding2d() are in
+ * Layers that move, repeat, resize, add and take away elements; moru_flatten(), moru_reshape_layer() and moru_zero_padding2d() are in
  * layers.h. No variables.
  *
  * data_format is "channels_last" ([n, h, w, c]) or "channels_first" ([n, c, h, w]). Errors: MORU_ERR_ARGUMENT for bad
@@ -26,13 +26,32 @@ typedef struct moru_up_sampling2d_options {
     MORU_LAYER_OPTIONS
     int64_t size[2];
     const char *data_format;
-    const char *interpolation; /**< "nearest" */
+    const char *interpolation; /**< "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5": moru_upsample2d() */
 } moru_up_sampling2d_options;
 #define MORU_UP_SAMPLING2D_DEFAULTS MORU_LAYER_DEFAULTS, .size = {2, 2}, .data_format = "channels_last", \
     .interpolation = "nearest"
 #define moru_up_sampling2d(...) \
     MORU_WITH_DEFAULTS(moru_up_sampling2d_new, moru_up_sampling2d_options, MORU_UP_SAMPLING2D_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_up_sampling2d_new(const moru_up_sampling2d_options *options);
+
+/** Pictures [n, h, w, c] of any size as [n, height, width, c]; what interpolation and antialias are is told at
+ *  moru_resize2d(). crop_to_aspect_ratio takes the largest part in the middle that has the new shape, pad_to_aspect_ratio
+ *  puts a frame of fill_value around, instead of stretching the picture; both need its size to be known. */
+typedef struct moru_resizing_options {
+    MORU_LAYER_OPTIONS
+    int64_t height, width;
+    const char *interpolation; /**< "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5" */
+    bool crop_to_aspect_ratio, pad_to_aspect_ratio; /**< one at most */
+    const char *fill_mode;     /**< "constant" */
+    double fill_value;
+    bool antialias;            /**< where the picture shrinks */
+    const char *data_format;
+} moru_resizing_options;
+#define MORU_RESIZING_DEFAULTS MORU_LAYER_DEFAULTS, .interpolation = "bilinear", .fill_mode = "constant", \
+    .data_format = "channels_last"
+#define moru_resizing(...) \
+    MORU_WITH_DEFAULTS(moru_resizing_new, moru_resizing_options, MORU_RESIZING_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_resizing_new(const moru_resizing_options *options);
 
 /** Volumes [n, d, h, w, c], each voxel size[0] x size[1] x size[2] times. */
 typedef struct moru_up_sampling3d_options {
