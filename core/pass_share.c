@@ -1,10 +1,12 @@
 /* Share: calls of the same op on the same values with the same attributes become one; resizes to the shape that is already
- * there become their input. Random ops are functions of their attributes within a step, so they may be shared too. */
+ * there become their input, transpositions there and back what was before both. Random ops are functions of their
+ * attributes within a step, so they may be shared too. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/compile.h"
 #include "core/status.h"
+#include "ops/op_table.h"
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -61,6 +63,19 @@ static void sort_operands(moru_call *call)
     }
 }
 
+/* What the call's value is already; NULL: it is new. */
+static moru_node *already_there(const moru_call *call)
+{
+    moru_node *x = call->n_inputs > 0 ? call->inputs[0] : NULL;
+    if ((call->op->flags & MORU_OP_RESIZE) && call->outputs[0]->dtype == x->dtype &&
+        moru_shape_equal(&call->outputs[0]->shape, &x->shape))
+        return x;
+    if (call->op == &moru_op_transpose && x->call->op == &moru_op_transpose &&
+        moru_transposes_back(call->attrs, x->call->attrs))
+        return x->call->inputs[0];
+    return NULL;
+}
+
 moru_status moru_pass_share(moru_compilation *c)
 {
     moru_graph *graph = c->graph;
@@ -79,9 +94,9 @@ moru_status moru_pass_share(moru_compilation *c)
         for (int i = 0; i < call->n_inputs; i++)
             if (map[call->inputs[i]->id])
                 call->inputs[i] = map[call->inputs[i]->id];
-        if ((call->op->flags & MORU_OP_RESIZE) && call->outputs[0]->dtype == call->inputs[0]->dtype
-            && moru_shape_equal(&call->outputs[0]->shape, &call->inputs[0]->shape)) {
-            map[call->outputs[0]->id] = call->inputs[0];
+        moru_node *same = already_there(call);
+        if (same) {
+            map[call->outputs[0]->id] = same;
             continue;
         }
         sort_operands(call);

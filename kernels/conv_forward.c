@@ -6,9 +6,9 @@
 static conv_walk forward_walk(const moru_conv2d *g)
 {
     return (conv_walk){
-        .images = g->volume ? g->n * g->od : g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
-        .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh,
-        .apart_x = g->dw, .depth = g->c / g->groups,
+        .images = g->volume ? g->n * g->od : g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh,
+        .grid_w = g->ow, .step_y = g->sh, .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh,
+        .taps_x = g->kw, .apart_y = g->dh, .apart_x = g->dw, .depth = g->c / g->groups,
         .volume = g->volume, .d = g->d, .grid_d = g->od, .step_z = g->sd, .z0 = -g->front, .taps_z = g->kd,
         .apart_z = g->dd,
     };

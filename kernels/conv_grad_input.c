@@ -62,10 +62,9 @@ static conv_walk phase_walk(const moru_conv2d *g, const phase *p)
 {
     const axis *z = &p->z, *y = &p->y, *x = &p->x;
     return (conv_walk){
-        .images = g->n * z->count, .h = g->oh, .w = g->ow, .channels = g->filters, .grid_h = y->count, .grid_w = x->count,
-        .step_y = 1,
-        .step_x = 1, .y0 = y->y0, .x0 = x->y0, .taps_y = y->taps, .taps_x = x->taps, .apart_y = y->apart,
-        .apart_x = x->apart, .depth = g->filters / g->groups, .volume = g->volume, .d = g->od, .grid_d = z->count,
+        .images = g->n * z->count, .h = g->oh, .w = g->ow, .channels = g->filters, .grid_h = y->count,
+        .grid_w = x->count, .step_y = 1, .step_x = 1, .y0 = y->y0, .x0 = x->y0, .taps_y = y->taps, .taps_x = x->taps,
+        .apart_y = y->apart, .apart_x = x->apart, .depth = g->filters / g->groups, .volume = g->volume, .d = g->od, .grid_d = z->count,
         .step_z = 1, .z0 = z->y0, .taps_z = z->taps, .apart_z = z->apart,
     };
 }

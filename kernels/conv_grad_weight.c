@@ -7,8 +7,8 @@
  * where parts are few.
  *
  * Padding: a tile of rows of one tap sums over the pixels for which the tap is inside the image. Where channels are
- * too few for that, rows of several taps share a tile and the source is copied with its border. Of volumes, whose images
- * and taps are counted through, all go tap by tap. */
+ * too few for that, rows of several taps share a tile and the source is copied with its border. Of volumes all go
+ * tap by tap. */
 #include "kernels/conv.h"
 #include "kernels/winograd.h"
 
@@ -32,9 +32,9 @@ typedef struct plan {
 static conv_walk weight_walk(const moru_conv2d *g)
 {
     return (conv_walk){
-        .images = g->volume ? g->n * g->od : g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh, .grid_w = g->ow, .step_y = g->sh,
-        .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh, .taps_x = g->kw, .apart_y = g->dh,
-        .apart_x = g->dw, .depth = g->c / g->groups,
+        .images = g->volume ? g->n * g->od : g->n, .h = g->h, .w = g->w, .channels = g->c, .grid_h = g->oh,
+        .grid_w = g->ow, .step_y = g->sh, .step_x = g->sw, .y0 = -g->top, .x0 = -g->left, .taps_y = g->kh,
+        .taps_x = g->kw, .apart_y = g->dh, .apart_x = g->dw, .depth = g->c / g->groups,
         .volume = g->volume, .d = g->d, .grid_d = g->od, .step_z = g->sd, .z0 = -g->front, .taps_z = g->kd,
         .apart_z = g->dd,
     };

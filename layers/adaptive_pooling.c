@@ -1,5 +1,5 @@
-/* AdaptiveMaxPooling1D .. 3D and AdaptiveAveragePooling1D .. 3D: windows such that output_size of them, floor(i h / o) to
- * ceil((i + 1) h / o), cover each axis. The maximum of a box is that along one axis after the other, and so is the mean. */
+/* AdaptiveMaxPooling1D .. 3D and AdaptiveAveragePooling1D .. 3D: output_size windows, floor(i h / o) to
+ * ceil((i + 1) h / o), cover each axis. The maximum of a box is that along one axis after the other; so is the mean. */
 #include <stdlib.h>
 
 #include "core/status.h"

@@ -32,8 +32,8 @@ static moru_status check_options(const moru_layer *layer, const conv *v)
         dilated = dilated || common->dilation_rate[i] > 1;
         if (!is_open(v) && common->strides[i] > 0 &&
             (v->output_padding[i] < 0 || v->output_padding[i] >= common->strides[i]))
-            return moru_layer_error(layer, MORU_ERR_ARGUMENT, "output_padding must be at least 0 and less than strides, "
-                                    "not %lld", (long long)v->output_padding[i]);
+            return moru_layer_error(layer, MORU_ERR_ARGUMENT, "output_padding must be at least 0 and less than "
+                                    "strides, not %lld", (long long)v->output_padding[i]);
     }
     if (strides && dilated)
         return moru_layer_error(layer, MORU_ERR_ARGUMENT, "strides and dilation_rate can't both be above 1");
@@ -98,6 +98,7 @@ static moru_node *call(const moru_layer_call *c, const conv *v)
     return moru_convolution_output(y, v->common.use_bias ? moru_layer_weight(c, 1) : NULL, &v->common);
 }
 
+/* Keras 2 writes groups, which it doesn't use. */
 #define CONV(id, class_, rank, ...) \
     static const moru_##id##_options id##_defaults = {__VA_ARGS__}; \
     static const moru_field id##_fields[] = { \
@@ -107,6 +108,7 @@ static moru_node *call(const moru_layer_call *c, const conv *v)
         MORU_CONVOLUTION_FIELDS(moru_##id##_options, rank), \
         MORU_FIELD_OBJECT(moru_##id##_options, kernel_initializer, "initializer"), \
         MORU_FIELD_OBJECT(moru_##id##_options, kernel_regularizer, "regularizer"), \
+        MORU_FIELD_DROPPED("groups"), \
     }; \
     static conv id##_view(const moru_layer *layer) \
     { \

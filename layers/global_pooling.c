@@ -52,7 +52,8 @@ static const char *const mask_input[] = {"mask", NULL};
         return (pooling){.rank = (rank_), .largest = (largest_), .keepdims = o->keepdims, \
                          .data_format = o->data_format}; \
     } \
-    MORU_FAMILY_CLASS(id, name, pooling, moru_global_pooling##rank_##d_options, defaults_##rank_, fields_##rank_, __VA_ARGS__)
+    MORU_FAMILY_CLASS(id, name, pooling, moru_global_pooling##rank_##d_options, defaults_##rank_, fields_##rank_, \
+                      __VA_ARGS__)
 
 POOLING(global_max_pooling1d, "GlobalMaxPooling1D", 1, true)
 POOLING(global_max_pooling2d, "GlobalMaxPooling2D", 2, true)

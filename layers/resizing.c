@@ -52,7 +52,8 @@ static int64_t partner(int64_t other, int64_t wanted, int64_t wanted_other)
 /* The largest part of that shape, in the middle */
 static moru_node *crop(moru_node *x, int64_t height, int64_t width)
 {
-    int64_t h = x->shape.dims[1], w = x->shape.dims[2], most_h = partner(w, height, width), most_w = partner(h, width, height);
+    int64_t h = x->shape.dims[1], w = x->shape.dims[2];
+    int64_t most_h = partner(w, height, width), most_w = partner(h, width, height);
     most_h = most_h < 1 ? 1 : most_h > h ? h : most_h;
     most_w = most_w < 1 ? 1 : most_w > w ? w : most_w;
     int64_t top = (h - most_h) / 2, left = (w - most_w) / 2;
@@ -62,7 +63,8 @@ static moru_node *crop(moru_node *x, int64_t height, int64_t width)
 /* A frame that gives it that shape; as wide before as after, so that an odd one is missing, as in Keras */
 static moru_node *frame(moru_node *x, int64_t height, int64_t width, double value)
 {
-    int64_t h = x->shape.dims[1], w = x->shape.dims[2], least_h = partner(w, height, width), least_w = partner(h, width, height);
+    int64_t h = x->shape.dims[1], w = x->shape.dims[2];
+    int64_t least_h = partner(w, height, width), least_w = partner(h, width, height);
     const int64_t around[4] = {0, least_h > h ? (least_h - h) / 2 : 0, least_w > w ? (least_w - w) / 2 : 0, 0};
     return moru_pad(x, around, around, value);
 }

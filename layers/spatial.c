@@ -61,8 +61,8 @@ moru_status moru_spatial_interpolation(const moru_layer *layer, const char *name
             *out = kinds[i];
             return MORU_OK;
         }
-    return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "interpolation must be \"nearest\", \"bilinear\", \"bicubic\", "
-                            "\"lanczos3\" or \"lanczos5\", not \"%.40s\"", name ? name : "");
+    return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "interpolation must be \"nearest\", \"bilinear\", "
+                            "\"bicubic\", \"lanczos3\" or \"lanczos5\", not \"%.40s\"", name ? name : "");
 }
 
 moru_node *moru_axes_merged(moru_node *x, int axis)
@@ -107,7 +107,7 @@ moru_node *moru_repeat_elements(moru_node *x, int axis, int64_t times)
     if (dims[axis] < 0)
         dims[axis] = -1;
     else if (__builtin_mul_overflow(dims[axis], times, &dims[axis]))
-        return moru_graph_fail(x->graph, MORU_ERR_MEMORY, "%lld elements, each %lld times, are more than can be counted",
-                               (long long)x->shape.dims[axis], (long long)times);
+        return moru_graph_fail(x->graph, MORU_ERR_MEMORY, "%lld elements, each %lld times, are more than can be "
+                               "counted", (long long)x->shape.dims[axis], (long long)times);
     return moru_reshape(wide, dims, rank);
 }

@@ -5,7 +5,7 @@
 
 #include "layers/layer.h"
 
-/* For build(): checks data_format (NULL: "channels_last") and that the input has `rank` axes between batch and channels. */
+/* For build(): checks data_format (NULL: "channels_last") and that there are `rank` axes beside batch and channels. */
 moru_status moru_spatial_check(const moru_layer *layer, const char *data_format, const moru_shape *input, int rank);
 /* The same where the number of channels counts. */
 moru_status moru_spatial_channels(const moru_layer *layer, const char *data_format, const moru_shape *input, int rank,
@@ -15,8 +15,7 @@ bool moru_channels_first(const char *data_format);
 int moru_spatial_axis(const char *data_format);
 moru_node *moru_channels_to_last(moru_node *x, const char *data_format);
 moru_node *moru_channels_back(moru_node *y, const char *data_format);
-/* Axes axis and axis + 1 as one, and what became of such a value with two again: of x's sizes where the axis is 0, which
- * may change behind it, and otherwise of all but the axis before. */
+/* Axes axis and axis + 1 as one; and what became of such a value with x's two again. */
 moru_node *moru_axes_merged(moru_node *x, int axis);
 moru_node *moru_axes_split(moru_node *y, moru_node *x, int axis);
 /* By Keras's name. */

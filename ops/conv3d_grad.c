@@ -1,4 +1,5 @@
-/* The two gradients of the convolution of volumes. The three are linear in each operand, so their own gradients are one another. */
+/* The two gradients of the convolution of volumes. The three are linear in each operand, so their own gradients are one
+ * another. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -12,6 +12,9 @@
 /* The built-in op of that name; NULL if there is none. */
 const moru_op_def *moru_op_find(const char *name);
 
+/* Whether a transposition undoes the one before it; of the attributes of both. */
+bool moru_transposes_back(const void *attrs, const void *before);
+
 /* Calls of ops with one, two and three operands, in the graph of the first that has one. */
 moru_node *moru_call_1(const moru_op_def *op, moru_node *x, const void *attrs);
 moru_node *moru_call_2(const moru_op_def *op, moru_node *a, moru_node *b, const void *attrs);

@@ -63,6 +63,15 @@ static void print_transpose(const void *attrs_, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, i ? ",%" PRId64 : "%" PRId64, attrs->order[i]);
 }
 
+bool moru_transposes_back(const void *attrs, const void *before)
+{
+    const transpose_attrs *a = attrs, *b = before;
+    for (int i = 0; i < a->rank; i++)
+        if (b->order[a->order[i]] != i)
+            return false;
+    return true;
+}
+
 const moru_op_def moru_op_transpose = {
     .name = "transpose", .formula = "y[i, j, ...] = x[axes in another order]", .min_inputs = 1, .max_inputs = 1,
     .n_outputs = 1, .attr_size = sizeof(transpose_attrs), .infer = infer_transpose, .vjp = vjp_transpose,

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <moru/program.h>
 #include <moru/train.h>
 
 #include "core/status.h"
+#include "layers/spatial.h"
 #include "tests/layer_test.h"
 
 #define LINE MORU_SHAPE(10, 6)
@@ -66,14 +68,15 @@ START_TEST(test_transposed)
                                              .output_padding = {2}), MORU_SHAPE(29, 4), 100);
     assert_layer(VOLUME, moru_conv3d_transpose(.filters = 2, .kernel_size = {3, 1, 2}, .strides = {2, 1, 2},
                                                .padding = "same"), MORU_SHAPE(14, 6, 10, 2), 6 * 2 * 4 + 2);
-    assert_layer(VOLUME, moru_conv3d_transpose(.filters = 2, .kernel_size = {3, 2, 2}, .dilation_rate = {1, 2, 3}, FIRST,
-                                               .use_bias = false), MORU_SHAPE(2, 8, 7, 7), 12 * 2 * 7);
+    assert_layer(VOLUME, moru_conv3d_transpose(.filters = 2, .kernel_size = {3, 2, 2}, .dilation_rate = {1, 2, 3},
+                                               FIRST, .use_bias = false), MORU_SHAPE(2, 8, 7, 7), 12 * 2 * 7);
     assert_refused(LINE, moru_conv1d_transpose(.filters = 4, .kernel_size = {3}, .output_padding = {1}),
                    MORU_ERR_ARGUMENT, "output_padding");
-    assert_refused(LINE, moru_conv1d_transpose(.filters = 4, .kernel_size = {3}, .padding = "causal"), MORU_ERR_ARGUMENT,
-                   "causal");
+    assert_refused(LINE, moru_conv1d_transpose(.filters = 4, .kernel_size = {3}, .padding = "causal"),
+                   MORU_ERR_ARGUMENT, "causal");
     assert_refused(VOLUME, moru_conv3d_transpose(.filters = 4, .kernel_size = {3, 3, 3}, .strides = {2, 1, 1},
-                                                 .dilation_rate = {1, 1, 2}), MORU_ERR_ARGUMENT, "strides and dilation");
+                                                 .dilation_rate = {1, 1, 2}),
+                   MORU_ERR_ARGUMENT, "strides and dilation");
     assert_refused(VOLUME, moru_conv3d_transpose(.filters = 4, .kernel_size = {3, 3, 3}, .strides = {2, 2, 2},
                                                  .output_padding = {0, -1, 0}), MORU_ERR_ARGUMENT, "output_padding");
 }
@@ -104,7 +107,8 @@ END_TEST
 START_TEST(test_pooling)
 {
     assert_layer(LINE, moru_max_pooling1d(), MORU_SHAPE(5, 6), 0);
-    assert_layer(LINE, moru_average_pooling1d(.pool_size = {3}, .strides = {2}, .padding = "same"), MORU_SHAPE(5, 6), 0);
+    assert_layer(LINE, moru_average_pooling1d(.pool_size = {3}, .strides = {2}, .padding = "same"),
+                 MORU_SHAPE(5, 6), 0);
     assert_layer(LINE, moru_max_pooling1d(.pool_size = {4}, FIRST), MORU_SHAPE(10, 1), 0);
     assert_layer(VOLUME, moru_max_pooling3d(), MORU_SHAPE(3, 3, 2, 4), 0);
     assert_layer(VOLUME, moru_average_pooling3d(.pool_size = {3, 2, 4}, .strides = {1, 3, 2}, .padding = "same"),
@@ -199,6 +203,26 @@ static void assert_values(moru_layer *layer, moru_shape input, int64_t n, const 
     moru_model_free(model);
 }
 
+/* Between layers with the channels first nothing is transposed there and back. */
+START_TEST(test_transpositions_cancel)
+{
+    moru_graph *graph = moru_graph_new();
+    moru_program *program;
+    moru_program_call call;
+    int n = 0;
+    moru_node *x = moru_variable(graph, "x", MORU_SHAPE(2, 3, 4, 5));
+    moru_node *y = moru_exp(moru_channels_to_last(x, "channels_first"));
+    y = moru_sin(moru_channels_to_last(moru_channels_back(y, "channels_first"), "channels_first"));
+    ck_assert_int_eq(moru_program_new(&program, MORU_OPTIONS(moru_program_options, .outputs = &y, .n_outputs = 1)),
+                     MORU_OK);
+    for (int k = 0; moru_program_call_at(program, k, &call); k++)
+        n += strcmp(call.op, "transpose") == 0;
+    ck_assert_int_eq(n, 1);
+    moru_program_free(program);
+    moru_graph_free(graph);
+}
+END_TEST
+
 /* Windows as large as the axis, and more windows than steps, where windows overlap. */
 START_TEST(test_adaptive_extremes)
 {
@@ -222,6 +246,7 @@ int main(void)
     tcase_add_test(tests, test_by_channels);
     tcase_add_test(tests, test_pooling);
     tcase_add_test(tests, test_reshaping);
+    tcase_add_test(tests, test_transpositions_cancel);
     tcase_add_test(tests, test_adaptive_extremes);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

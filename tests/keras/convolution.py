@@ -14,8 +14,8 @@ FIRST = "channels_first"
 
 
 def on_cpu(function):
-    """TensorFlow has these on a CPU with the channels last only, and transposed ones without dilation: others are computed
-    between two transpositions, and by a kernel with zeros between its taps."""
+    """TensorFlow has these on a CPU with the channels last only, and transposed ones without dilation: others are
+    computed between two transpositions, and by a kernel with zeros between its taps."""
     def wrapped(*args, **kwargs):
         options = inspect.signature(function).bind(*args, **kwargs).arguments
         inputs, kernel, data_format = options.pop("inputs"), options.pop("kernel"), options.pop("data_format", None)
@@ -134,7 +134,8 @@ def separable(rng):
     line, line_first = keras.Input((6, 3), name="line"), keras.Input((3, 6), name="line_first")
     last, first = keras.Input((5, 6, 3), name="last"), keras.Input((3, 5, 6), name="first")
     branches = [
-        L.SeparableConv1D(2, 3, padding="same", strides=2, depthwise_regularizer="l2", pointwise_regularizer="l1")(line),
+        L.SeparableConv1D(2, 3, padding="same", strides=2, depthwise_regularizer="l2",
+                          pointwise_regularizer="l1")(line),
         L.SeparableConv1D(3, 2, depth_multiplier=2, dilation_rate=2, activation="relu", use_bias=False)(line),
         L.SeparableConv1D(2, 3, data_format=FIRST, activation="softmax")(line_first),
         L.SeparableConv2D(4, (2, 3), depth_multiplier=2, activation="tanh")(last),

@@ -26,7 +26,8 @@ def pooling2d(rng):
     last, first = keras.Input((5, 6, 2), name="last"), keras.Input((2, 5, 6), name="first")
     a, b = L.Dense(2)(last), L.Dense(7)(first)
     branches = [
-        L.MaxPooling2D((2, 3), data_format=FIRST)(b), L.MaxPooling2D(3, strides=2, padding="same", data_format=FIRST)(b),
+        L.MaxPooling2D((2, 3), data_format=FIRST)(b),
+        L.MaxPooling2D(3, strides=2, padding="same", data_format=FIRST)(b),
         L.AveragePooling2D(2, strides=(1, 2), padding="same", data_format=FIRST)(b),
         L.GlobalMaxPooling2D(data_format=FIRST)(b), L.GlobalAveragePooling2D(data_format=FIRST, keepdims=True)(b),
         L.AdaptiveMaxPooling2D((2, 4))(a), L.AdaptiveAveragePooling2D((3, 2))(a),

@@ -1,6 +1,6 @@
 /** @file
- * Layers that move, repeat, resize, add and take away elements; moru_flatten(), moru_reshape_layer() and moru_zero_padding2d() are in
- * layers.h. No variables.
+ * Layers that move, repeat, resize, add and take away elements; moru_flatten(), moru_reshape_layer() and
+ * moru_zero_padding2d() are in layers.h. No variables.
  *
  * data_format is "channels_last" ([n, h, w, c]) or "channels_first" ([n, c, h, w]). Errors: MORU_ERR_ARGUMENT for bad
  * options, MORU_ERR_SHAPE for inputs of another rank or too small to crop. Options are copied.
@@ -35,8 +35,8 @@ typedef struct moru_up_sampling2d_options {
 MORU_API moru_layer *moru_up_sampling2d_new(const moru_up_sampling2d_options *options);
 
 /** Pictures [n, h, w, c] of any size as [n, height, width, c]; what interpolation and antialias are is told at
- *  moru_resize2d(). crop_to_aspect_ratio takes the largest part in the middle that has the new shape, pad_to_aspect_ratio
- *  puts a frame of fill_value around, instead of stretching the picture; both need its size to be known. */
+ *  moru_resize2d(). crop_to_aspect_ratio takes the largest part in the middle that has the new shape,
+ *  pad_to_aspect_ratio puts a frame of fill_value around, instead of stretching the picture; both need its size to be known. */
 typedef struct moru_resizing_options {
     MORU_LAYER_OPTIONS
     int64_t height, width;
