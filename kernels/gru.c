@@ -21,6 +21,7 @@ typedef struct gru {
     moru_real *bias, *state_bias;   /* [group][GATES LANES]: of the input product, and of that with h */
     moru_real *slots;               /* [group][step of the chunk][n][SLOT] */
     moru_real *h[2], *reset;        /* [n][stride]: h before and after a step by turns; r h */
+    int64_t *first;                 /* [n]: each row's first step that isn't masked */
 } gru;
 
 static size_t lay_out(gru *l, const moru_rnn *g, char *memory)
@@ -39,6 +40,7 @@ static size_t lay_out(gru *l, const moru_rnn *g, char *memory)
     for (int k = 0; k < 2; k++)
         l->h[k] = rnn_take(memory, &used, g->n * l->stride);
     l->reset = rnn_take(memory, &used, g->n * l->stride);
+    l->first = rnn_take_rows(memory, &used, g->n);
     return used;
 }
 
@@ -85,19 +87,24 @@ static moru_real *slot(const gru *l, int64_t group, int64_t step, int64_t row)
     return l->slots + ((group * l->chunk + step % l->chunk) * l->g->n + row) * SLOT;
 }
 
-/* x W + b of steps first .. first + count - 1; where the part from h begins. */
+/* x W + b of steps first .. first + count - 1 that aren't masked; where the part from h begins. */
 static void input_products(const gru *l, const rnn_part *p, int64_t first, int64_t count)
 {
     const moru_rnn *g = l->g;
-    int64_t rows = (p->last_row - p->first_row) * count, most = tile_rows(GATES * LANES);
+    int64_t rows = 0, most = tile_rows(GATES * LANES);
+    for (int64_t s = 0; s < count; s++)
+        rows += rnn_active(g, l->a->mask, p, first + s);
     int64_t tiles = (rows + most - 1) / most;
-    for (int64_t group = p->first_group; group < p->last_group; group++)
+    for (int64_t group = p->first_group; group < p->last_group; group++) {
+        int64_t at = 0; /* rows and their steps, masked or not */
         for (int64_t i = 0; i < tiles; i++) {
-            int64_t start = rows * i / tiles, size = rows * (i + 1) / tiles - start;
+            int64_t size = rows * (i + 1) / tiles - rows * i / tiles;
             vec from_h = vec_load(l->state_bias + group * GATES * LANES);
             tile t = {0};
-            for (int64_t k = 0; k < size; k++) {
-                int64_t row = p->first_row + (start + k) / count, step = first + (start + k) % count;
+            for (int64_t k = 0; k < size; k++, at++) {
+                while (rnn_masked(g, l->a->mask, p->first_row + at / count, first + at % count))
+                    at++;
+                int64_t row = p->first_row + at / count, step = first + at % count;
                 t.a[k] = l->a->x + (row * g->t + rnn_position(g, step)) * g->in;
                 t.c[k] = slot(l, group, step, row);
                 vec_store(t.c[k] + FROM_H * LANES, from_h);
@@ -105,19 +112,23 @@ static void input_products(const gru *l, const rnn_part *p, int64_t first, int64
             MORU_KERNEL(rnn_product)(&t, size, l->kernel + group * g->in * GATES * LANES, g->in, GATES,
                                      l->bias + group * GATES * LANES, false);
         }
+    }
 }
 
-/* Slots from vector `first` on, `vectors` of them, += state times a panel, for all rows of the part. */
+/* Slots from vector `first` on, `vectors` of them, += state times a panel, for all rows of the part that aren't
+ * masked. */
 static void state_product(const gru *l, const rnn_part *p, int64_t group, int64_t step, const moru_real *state,
                           const moru_real *panel, int first, int vectors)
 {
-    int64_t rows = p->last_row - p->first_row, most = tile_rows(vectors * LANES), tiles = (rows + most - 1) / most;
+    int64_t rows = rnn_active(l->g, l->a->mask, p, step), most = tile_rows(vectors * LANES), row = p->first_row;
+    int64_t tiles = (rows + most - 1) / most;
     for (int64_t i = 0; i < tiles; i++) {
-        int64_t row = p->first_row + rows * i / tiles, size = p->first_row + rows * (i + 1) / tiles - row;
+        int64_t size = rows * (i + 1) / tiles - rows * i / tiles;
         tile t = {0};
-        for (int64_t k = 0; k < size; k++) {
-            t.a[k] = state + (row + k) * l->stride;
-            t.c[k] = slot(l, group, step, row + k) + first * LANES;
+        for (int64_t k = 0; k < size; k++, row++) {
+            row = rnn_next_row(l->g, l->a->mask, row, step);
+            t.a[k] = state + row * l->stride;
+            t.c[k] = slot(l, group, step, row) + first * LANES;
         }
         MORU_KERNEL(rnn_product)(&t, size, panel, l->g->units, vectors, NULL, true);
     }
@@ -140,12 +151,30 @@ static void save(const gru *l, int64_t group, int64_t step, int64_t row, vec z, 
         rnn_store(a->before + place * units + group * LANES, before, width);
 }
 
+/* A masked step: h stays. */
+static void carry(const gru *l, int64_t group, int64_t step, int64_t row)
+{
+    const moru_gru_args *a = l->a;
+    int64_t units = l->g->units, at = row * l->stride + group * LANES;
+    vec h = vec_load(l->h[step % 2] + at), zero = vec_zero();
+    vec_store(l->h[(step + 1) % 2] + at, h);
+    if (a->y)
+        rnn_store(a->y + (row * l->g->t + step) * units + group * LANES,
+                  rnn_is_zero(a->zero_output, l->first, row, step) ? zero : h, rnn_width(units, group));
+    if (a->gates || a->inner || a->before)
+        save(l, group, step, row, zero, zero, zero, zero, h);
+}
+
 /* From the gates of one sequence and group, before their activations, to h. */
 KERNEL_INLINE void cell(const gru *l, int64_t group, int64_t step, int64_t row)
 {
     const moru_gru_args *a = l->a;
     const moru_real *slots = slot(l, group, step, row);
     int64_t units = l->g->units, at = row * l->stride + group * LANES;
+    if (rnn_masked(l->g, a->mask, row, step)) {
+        carry(l, group, step, row);
+        return;
+    }
     vec before = vec_load(l->h[step % 2] + at), z = vec_sigmoid(vec_load(slots + Z * LANES));
     vec r, inner, n = vec_load(slots + FROM_X * LANES);
     if (a->reset_after) {
@@ -172,6 +201,8 @@ static void reset_phase(const gru *l, const rnn_part *p, int64_t step)
     for (int64_t group = p->first_group; group < p->last_group; group++) {
         state_product(l, p, group, step, h, l->recurrent + group * l->g->units * 2 * LANES, Z, 2);
         for (int64_t row = p->first_row; row < p->last_row; row++) {
+            if (rnn_masked(l->g, l->a->mask, row, step))
+                continue;
             moru_real *place = slot(l, group, step, row) + R_ * LANES;
             int64_t at = row * l->stride + group * LANES;
             vec r = vec_sigmoid(vec_load(place));
@@ -258,6 +289,7 @@ void MORU_KERNEL(gru)(const moru_rnn *g, const moru_gru_args *a, void *workspace
     gru l = {.a = a};
     int parts = rnn_parts(g, GATES, threads);
     lay_out(&l, g, workspace);
+    MORU_KERNEL(rnn_find_first)(g, a->mask, l.first);
     if (parts > 1 && rnn_by_groups(g)) {
         run_by_groups(&l, parts);
         return;

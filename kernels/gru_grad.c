@@ -14,6 +14,7 @@ typedef struct gru_grad {
     moru_real *recurrent;     /* panels of R^T */
     moru_real *dz;            /* [n][gate_stride]: what is multiplied with R^T */
     moru_real *dh, *reset;    /* [n][stride]; reset: q */
+    int64_t *first;           /* [n]: each row's first step that isn't masked */
 } gru_grad;
 
 static size_t lay_out(gru_grad *l, const moru_rnn *g, char *memory)
@@ -27,6 +28,7 @@ static size_t lay_out(gru_grad *l, const moru_rnn *g, char *memory)
     l->dz = rnn_take(memory, &used, g->n * l->gate_stride);
     l->dh = rnn_take(memory, &used, g->n * l->stride);
     l->reset = rnn_take(memory, &used, g->n * l->stride);
+    l->first = rnn_take_rows(memory, &used, g->n);
     return used;
 }
 
@@ -45,6 +47,22 @@ KERNEL_INLINE place place_of(const gru_grad *l, int64_t group, int64_t step, int
     return (place){rnn_width(units, group), row * l->stride + column, a->gates + gates, a->before + p * units + column,
                    a->inner + p * units + column, l->dz + row * l->gate_stride + column, a->dgates + gates,
                    a->reset_after && a->dstate ? a->dstate + gates : NULL};
+}
+
+/* A masked step: dh stays, dy is added where y was h. */
+static void carry(const gru_grad *l, int64_t group, int64_t step, int64_t row)
+{
+    const moru_gru_grad_args *a = l->a;
+    int64_t units = l->g->units;
+    place p = place_of(l, group, step, row);
+    if (a->dy && !rnn_is_zero(a->zero_output, l->first, row, step))
+        vec_store(l->dh + p.at, vec_load(l->dh + p.at)
+                                    + rnn_load(a->dy + (row * l->g->t + step) * units + group * LANES, p.width));
+    for (int k = 0; k < GATES; k++) {
+        rnn_store(p.dgates + k * units, vec_zero(), p.width);
+        if (p.dstate)
+            rnn_store(p.dstate + k * units, vec_zero(), p.width);
+    }
 }
 
 /* dn', dz', dh z; with reset_after also dr'. */
@@ -90,12 +108,13 @@ KERNEL_INLINE void second_cell(const gru_grad *l, int64_t group, int64_t step, i
 }
 
 /* out = (or +=) gates first .. last - 1 of dz times R^T, columns of panel. */
-static void back_product(const gru_grad *l, const rnn_part *p, int64_t panel, int first, int last, moru_real *out,
-                         bool accumulate)
+static void back_product(const gru_grad *l, const rnn_part *p, int64_t step, int64_t panel, int first, int last,
+                         moru_real *out, bool accumulate)
 {
     int64_t units = l->g->units;
-    rnn_back b = {.a = l->dz, .panels = l->recurrent, .a_stride = l->gate_stride, .units = units, .k = GATES * units,
-                  .from = first * units, .to = last * units, .out = out, .accumulate = accumulate};
+    rnn_back b = {.g = l->g, .mask = l->a->mask, .step = step, .a = l->dz, .panels = l->recurrent,
+                  .a_stride = l->gate_stride, .k = GATES * units, .from = first * units, .to = last * units,
+                  .out = out, .accumulate = accumulate};
     MORU_KERNEL(rnn_back_product)(&b, p, panel);
 }
 
@@ -109,21 +128,24 @@ static void run_cells(const gru_grad *l, const rnn_part *p, int64_t step, int ph
 {
     for (int64_t row = p->first_row; row < p->last_row; row++)
         for (int64_t group = p->first_group; group < p->last_group; group++) {
-            if (phase == 0)
+            bool masked = rnn_masked(l->g, l->a->mask, row, step);
+            if (phase == 0 && masked)
+                carry(l, group, step, row);
+            else if (phase == 0)
                 first_cell(l, group, step, row);
-            else
+            else if (!masked)
                 second_cell(l, group, step, row);
         }
 }
 
-static void run_product(const gru_grad *l, const rnn_part *p, int64_t panel, int phase)
+static void run_product(const gru_grad *l, const rnn_part *p, int64_t step, int64_t panel, int phase)
 {
     if (l->a->reset_after)
-        back_product(l, p, panel, 0, GATES, l->dh, true);
+        back_product(l, p, step, panel, 0, GATES, l->dh, true);
     else if (phase == 1)
-        back_product(l, p, panel, 2, GATES, l->reset, false);
+        back_product(l, p, step, panel, 2, GATES, l->reset, false);
     else
-        back_product(l, p, panel, 0, 2, l->dh, true);
+        back_product(l, p, step, panel, 0, 2, l->dh, true);
 }
 
 static void run_part(const gru_grad *l, const rnn_part *p)
@@ -133,7 +155,7 @@ static void run_part(const gru_grad *l, const rnn_part *p)
         for (int phase = 0; phase < phases(l); phase += 2) {
             run_cells(l, p, s, phase);
             for (int64_t panel = 0; panel < rnn_back_panels(l->g->units); panel++)
-                run_product(l, p, panel, phase + 1);
+                run_product(l, p, s, panel, phase + 1);
         }
     MORU_KERNEL(rnn_save_state)(l->g, p, l->dh, l->a->dh0);
 }
@@ -164,7 +186,7 @@ static void run_by_groups(const gru_grad *l, int parts)
             }
 #pragma omp for schedule(static)
             for (int64_t panel = 0; panel < panels; panel++)
-                run_product(l, &all, panel, phase + 1);
+                run_product(l, &all, s / n_phases, panel, phase + 1);
         }
 #pragma omp single
         MORU_KERNEL(rnn_save_state)(g, &all, l->dh, l->a->dh0);
@@ -182,6 +204,7 @@ void MORU_KERNEL(gru_grad)(const moru_rnn *g, const moru_gru_grad_args *a, void 
     gru_grad l = {.a = a};
     int parts = rnn_parts(g, GATES, threads);
     lay_out(&l, g, workspace);
+    MORU_KERNEL(rnn_find_first)(g, a->mask, l.first);
     if (parts > 1 && rnn_by_groups(g)) {
         run_by_groups(&l, parts);
         return;

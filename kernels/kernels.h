@@ -80,7 +80,10 @@ typedef struct moru_attention {
 /* A recurrent layer over n sequences of t steps. x is [n,t,in]; step s reads position s, or t - 1 - s if backwards.
  * Weights as Keras has them: kernel [in,gates units], recurrent [units,gates units], gates side by side. What may be
  * NULL: absent inputs are zeros, absent outputs aren't wanted. y [n,t,units] is in the order of the steps; what the
- * gradient needs (gates, cells, before, all [n,t,..]) lies at the positions of x. */
+ * gradient needs (gates, cells, before, all [n,t,..]) lies at the positions of x.
+ *
+ * Where mask [n,t], which lies at the positions of x, is 0, a sequence keeps its state, and y is that of the step
+ * before (zeros before the first) or, with zero_output, zeros. */
 typedef struct moru_rnn {
     int64_t n, t, in, units;
     bool backwards;
@@ -91,6 +94,8 @@ typedef struct moru_lstm_args {
     const moru_real *x, *kernel, *recurrent, *bias, *h0, *c0;
     moru_real *y, *last_h, *last_c;
     moru_real *gates, *cells, *before; /* after their activations [n,t,4 units]; c and the h before the step */
+    const moru_real *mask;
+    bool zero_output;
 } moru_lstm_args;
 
 /* May be NULL: c0, dy, dh, dc (gradients of y, last_h, last_c), dh0, dc0. dgates [n,t,4 units], the gradient of the
@@ -98,6 +103,8 @@ typedef struct moru_lstm_args {
 typedef struct moru_lstm_grad_args {
     const moru_real *gates, *cells, *recurrent, *c0, *dy, *dh, *dc;
     moru_real *dgates, *dh0, *dc0;
+    const moru_real *mask;
+    bool zero_output;
 } moru_lstm_grad_args;
 
 /* GRU, gates z, r, h. With reset_after bias is [2,3 units], for x and for h, and the reset gate weighs what comes
@@ -108,6 +115,8 @@ typedef struct moru_gru_args {
     moru_real *y, *last_h;
     moru_real *gates, *inner, *before; /* after their activations [n,t,3 units]; what of h goes into gate h: before r
                                           weighs it (reset_after), or r h; h before the step */
+    const moru_real *mask;
+    bool zero_output;
 } moru_gru_args;
 
 /* May be NULL: dy, dh (gradients of y, last_h), dh0, dstate. dgates [n,t,3 units], the gradient of x kernel + bias, may
@@ -116,6 +125,8 @@ typedef struct moru_gru_grad_args {
     const moru_real *gates, *inner, *before, *recurrent, *dy, *dh;
     bool reset_after;
     moru_real *dgates, *dstate, *dh0;
+    const moru_real *mask;
+    bool zero_output;
 } moru_gru_grad_args;
 
 typedef enum moru_reduce_kind { MORU_REDUCE_SUM, MORU_REDUCE_MEAN, MORU_REDUCE_MAX, MORU_REDUCE_MIN, MORU_REDUCE_PROD } moru_reduce_kind;

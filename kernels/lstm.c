@@ -16,6 +16,7 @@ typedef struct lstm {
     moru_real *kernel, *recurrent, *bias; /* panels */
     moru_real *slots;                   /* [group][step of the chunk][n][GATES LANES] */
     moru_real *h[2], *c;                /* [n][stride]: h before and after a step by turns */
+    int64_t *first;                     /* [n]: each row's first step that isn't masked */
 } lstm;
 
 /* Lays out the scratch memory (NULL: none yet) and returns its size. */
@@ -34,6 +35,7 @@ static size_t lay_out(lstm *l, const moru_rnn *g, char *memory)
     for (int k = 0; k < 2; k++)
         l->h[k] = rnn_take(memory, &used, g->n * l->stride);
     l->c = rnn_take(memory, &used, g->n * l->stride);
+    l->first = rnn_take_rows(memory, &used, g->n);
     return used;
 }
 
@@ -54,24 +56,56 @@ static moru_real *slot(const lstm *l, int64_t group, int64_t step, int64_t row)
     return l->slots + ((group * l->chunk + step % l->chunk) * l->g->n + row) * GATES * LANES;
 }
 
-/* x W + b of steps first .. first + count - 1; consecutive rows of a tile are consecutive steps, which lie together. */
+/* x W + b of steps first .. first + count - 1 that aren't masked; consecutive rows of a tile are consecutive steps,
+ * which lie together. */
 static void input_products(const lstm *l, const rnn_part *p, int64_t first, int64_t count)
 {
     const moru_rnn *g = l->g;
-    int64_t rows = (p->last_row - p->first_row) * count, most = tile_rows(GATES * LANES);
+    int64_t rows = 0, most = tile_rows(GATES * LANES);
+    for (int64_t s = 0; s < count; s++)
+        rows += rnn_active(g, l->a->mask, p, first + s);
     int64_t tiles = (rows + most - 1) / most;
-    for (int64_t group = p->first_group; group < p->last_group; group++)
+    for (int64_t group = p->first_group; group < p->last_group; group++) {
+        int64_t at = 0; /* rows and their steps, masked or not */
         for (int64_t i = 0; i < tiles; i++) {
-            int64_t start = rows * i / tiles, size = rows * (i + 1) / tiles - start;
+            int64_t size = rows * (i + 1) / tiles - rows * i / tiles;
             tile t = {0};
-            for (int64_t k = 0; k < size; k++) {
-                int64_t row = p->first_row + (start + k) / count, step = first + (start + k) % count;
+            for (int64_t k = 0; k < size; k++, at++) {
+                while (rnn_masked(g, l->a->mask, p->first_row + at / count, first + at % count))
+                    at++;
+                int64_t row = p->first_row + at / count, step = first + at % count;
                 t.a[k] = l->a->x + (row * g->t + rnn_position(g, step)) * g->in;
                 t.c[k] = slot(l, group, step, row);
             }
             MORU_KERNEL(rnn_product)(&t, size, l->kernel + group * g->in * GATES * LANES, g->in, GATES,
                                      l->a->bias ? l->bias + group * GATES * LANES : NULL, false);
         }
+    }
+}
+
+static void save(const lstm *l, int64_t group, int64_t place, const vec gates[GATES], vec c)
+{
+    const moru_lstm_args *a = l->a;
+    int64_t units = l->g->units, width = rnn_width(units, group);
+    for (int k = 0; k < GATES && a->gates; k++)
+        rnn_store(a->gates + (place * GATES + k) * units + group * LANES, gates[k], width);
+    if (a->cells)
+        rnn_store(a->cells + place * units + group * LANES, c, width);
+}
+
+/* A masked step: c and h stay. */
+static void carry(const lstm *l, int64_t group, int64_t step, int64_t row, moru_real *h_after, bool train)
+{
+    const moru_lstm_args *a = l->a;
+    int64_t units = l->g->units, at = row * l->stride + group * LANES;
+    const vec zeros[GATES] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+    vec h = vec_load(l->h[step % 2] + at);
+    vec_store(h_after + at, h);
+    if (a->y)
+        rnn_store(a->y + (row * l->g->t + step) * units + group * LANES,
+                  rnn_is_zero(a->zero_output, l->first, row, step) ? vec_zero() : h, rnn_width(units, group));
+    if (train)
+        save(l, group, row * l->g->t + rnn_position(l->g, step), zeros, vec_load(l->c + at));
 }
 
 /* From the gates of one sequence and group, before their activations, to c and h. */
@@ -80,6 +114,10 @@ KERNEL_INLINE void cell(const lstm *l, int64_t group, int64_t step, int64_t row,
     const moru_lstm_args *a = l->a;
     const moru_real *z = slot(l, group, step, row);
     int64_t units = l->g->units, width = rnn_width(units, group), at = row * l->stride + group * LANES;
+    if (rnn_masked(l->g, a->mask, row, step)) {
+        carry(l, group, step, row, h_after, train);
+        return;
+    }
     vec i = vec_sigmoid(vec_load(z)), f = vec_sigmoid(vec_load(z + LANES));
     vec g = vec_tanh(vec_load(z + 2 * LANES)), o = vec_sigmoid(vec_load(z + 3 * LANES));
     vec c = f * vec_load(l->c + at) + i * g, h = o * vec_tanh(c);
@@ -87,18 +125,8 @@ KERNEL_INLINE void cell(const lstm *l, int64_t group, int64_t step, int64_t row,
     vec_store(h_after + at, h);
     if (a->y)
         rnn_store(a->y + (row * l->g->t + step) * units + group * LANES, h, width);
-    if (!train)
-        return;
-    int64_t place = row * l->g->t + rnn_position(l->g, step);
-    if (a->gates) {
-        moru_real *gates = a->gates + place * GATES * units + group * LANES;
-        rnn_store(gates, i, width);
-        rnn_store(gates + units, f, width);
-        rnn_store(gates + 2 * units, g, width);
-        rnn_store(gates + 3 * units, o, width);
-    }
-    if (a->cells)
-        rnn_store(a->cells + place * units + group * LANES, c, width);
+    if (train)
+        save(l, group, row * l->g->t + rnn_position(l->g, step), (const vec[GATES]){i, f, g, o}, c);
 }
 
 static void save_before(const lstm *l, const rnn_part *p, int64_t step, const moru_real *h)
@@ -116,24 +144,31 @@ static void run_step(const lstm *l, const rnn_part *p, int64_t step)
     const moru_rnn *g = l->g;
     const moru_real *h = l->h[step % 2];
     moru_real *h_after = l->h[(step + 1) % 2];
-    int64_t rows = p->last_row - p->first_row, most = tile_rows(GATES * LANES), tiles = (rows + most - 1) / most;
+    bool train = l->a->gates || l->a->cells;
+    int64_t rows = rnn_active(g, l->a->mask, p, step), most = tile_rows(GATES * LANES);
+    int64_t tiles = (rows + most - 1) / most;
     if (step % l->chunk == 0)
         input_products(l, p, step, min(l->chunk, g->t - step));
     if (l->a->before)
         save_before(l, p, step, h);
-    for (int64_t group = p->first_group; group < p->last_group; group++)
+    for (int64_t group = p->first_group; group < p->last_group; group++) {
+        int64_t row = p->first_row, done = row;
         for (int64_t i = 0; i < tiles; i++) {
-            int64_t first = p->first_row + rows * i / tiles, size = p->first_row + rows * (i + 1) / tiles - first;
+            int64_t size = rows * (i + 1) / tiles - rows * i / tiles;
             tile t = {0};
-            for (int64_t k = 0; k < size; k++) {
-                t.a[k] = h + (first + k) * l->stride;
-                t.c[k] = slot(l, group, step, first + k);
+            for (int64_t k = 0; k < size; k++, row++) {
+                row = rnn_next_row(g, l->a->mask, row, step);
+                t.a[k] = h + row * l->stride;
+                t.c[k] = slot(l, group, step, row);
             }
             MORU_KERNEL(rnn_product)(&t, size, l->recurrent + group * g->units * GATES * LANES, g->units, GATES, NULL,
                                      true);
-            for (int64_t k = 0; k < size; k++)
-                cell(l, group, step, first + k, h_after, l->a->gates || l->a->cells);
+            for (; done < row; done++)
+                cell(l, group, step, done, h_after, train);
         }
+        for (; done < p->last_row; done++)
+            cell(l, group, step, done, h_after, train);
+    }
 }
 
 static void begin(const lstm *l, const rnn_part *p)
@@ -194,6 +229,7 @@ void MORU_KERNEL(lstm)(const moru_rnn *g, const moru_lstm_args *a, void *workspa
     lstm l = {.a = a};
     int parts = rnn_parts(g, GATES, threads);
     lay_out(&l, g, workspace);
+    MORU_KERNEL(rnn_find_first)(g, a->mask, l.first);
     if (parts > 1 && rnn_by_groups(g)) {
         run_by_groups(&l, parts);
         return;

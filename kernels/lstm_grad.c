@@ -16,6 +16,7 @@ typedef struct lstm_grad {
     moru_real *recurrent;     /* panels [panel][GATES units][TILE_COLUMNS] */
     moru_real *dz;            /* [n][gate_stride], of one step */
     moru_real *dh, *dc;       /* [n][stride] */
+    int64_t *first;           /* [n]: each row's first step that isn't masked */
 } lstm_grad;
 
 static size_t lay_out(lstm_grad *l, const moru_rnn *g, char *memory)
@@ -29,12 +30,27 @@ static size_t lay_out(lstm_grad *l, const moru_rnn *g, char *memory)
     l->dz = rnn_take(memory, &used, g->n * l->gate_stride);
     l->dh = rnn_take(memory, &used, g->n * l->stride);
     l->dc = rnn_take(memory, &used, g->n * l->stride);
+    l->first = rnn_take_rows(memory, &used, g->n);
     return used;
 }
 
 static void pack(const lstm_grad *l, int64_t panel)
 {
     MORU_KERNEL(rnn_pack_transposed)(l->a->recurrent, l->g->units, GATES * l->g->units, panel, l->recurrent);
+}
+
+/* A masked step: dc and dh stay, dy is added where y was h. */
+static void carry(const lstm_grad *l, int64_t group, int64_t step, int64_t row)
+{
+    const moru_lstm_grad_args *a = l->a;
+    const moru_rnn *s = l->g;
+    int64_t units = s->units, width = rnn_width(units, group), at = row * l->stride + group * LANES;
+    moru_real *out = a->dgates + (row * s->t + rnn_position(s, step)) * GATES * units + group * LANES;
+    if (a->dy && !rnn_is_zero(a->zero_output, l->first, row, step))
+        vec_store(l->dh + at, vec_load(l->dh + at)
+                                  + rnn_load(a->dy + (row * s->t + step) * units + group * LANES, width));
+    for (int k = 0; k < GATES; k++)
+        rnn_store(out + k * units, vec_zero(), width);
 }
 
 /* dz of one sequence and group; dh becomes free, dc that of the step before. */
@@ -45,6 +61,10 @@ KERNEL_INLINE void cell(const lstm_grad *l, int64_t group, int64_t step, int64_t
     int64_t units = s->units, width = rnn_width(units, group), at = row * l->stride + group * LANES;
     int64_t column = group * LANES, place = row * s->t + rnn_position(s, step);
     const moru_real *gates = a->gates + place * GATES * units + column;
+    if (rnn_masked(s, a->mask, row, step)) {
+        carry(l, group, step, row);
+        return;
+    }
     vec i = rnn_load(gates, width), f = rnn_load(gates + units, width), g = rnn_load(gates + 2 * units, width);
     vec o = rnn_load(gates + 3 * units, width), t = vec_tanh(rnn_load(a->cells + place * units + column, width));
     vec before = vec_zero(), dh = vec_load(l->dh + at), dc = vec_load(l->dc + at);
@@ -66,11 +86,11 @@ KERNEL_INLINE void cell(const lstm_grad *l, int64_t group, int64_t step, int64_t
 }
 
 /* dh = dz R^T, columns of panel. */
-static void back_product(const lstm_grad *l, const rnn_part *p, int64_t panel)
+static void back_product(const lstm_grad *l, const rnn_part *p, int64_t step, int64_t panel)
 {
     int64_t k = GATES * l->g->units;
-    rnn_back b = {.a = l->dz, .panels = l->recurrent, .a_stride = l->gate_stride, .units = l->g->units, .k = k, .to = k,
-                  .out = l->dh};
+    rnn_back b = {.g = l->g, .mask = l->a->mask, .step = step, .a = l->dz, .panels = l->recurrent,
+                  .a_stride = l->gate_stride, .k = k, .to = k, .out = l->dh};
     MORU_KERNEL(rnn_back_product)(&b, p, panel);
 }
 
@@ -106,7 +126,7 @@ static void run_part(const lstm_grad *l, const rnn_part *p)
     for (int64_t s = l->g->t - 1; s >= 0; s--) {
         cells(l, p, s);
         for (int64_t panel = 0; panel < panels && product_needed(l, s); panel++)
-            back_product(l, p, panel);
+            back_product(l, p, s, panel);
     }
     end(l, p);
 }
@@ -131,7 +151,7 @@ static void run_by_groups(const lstm_grad *l, int parts)
             }
 #pragma omp for schedule(static)
             for (int64_t panel = 0; panel < (product_needed(l, s) ? panels : 0); panel++)
-                back_product(l, &all, panel);
+                back_product(l, &all, s, panel);
         }
 #pragma omp single
         end(l, &all);
@@ -149,6 +169,7 @@ void MORU_KERNEL(lstm_grad)(const moru_rnn *g, const moru_lstm_grad_args *a, voi
     lstm_grad l = {.a = a};
     int parts = rnn_parts(g, GATES, threads);
     lay_out(&l, g, workspace);
+    MORU_KERNEL(rnn_find_first)(g, a->mask, l.first);
     if (parts > 1 && rnn_by_groups(g)) {
         run_by_groups(&l, parts);
         return;

@@ -1,5 +1,12 @@
 #include "kernels/rnn.h"
 
+void MORU_KERNEL(rnn_find_first)(const moru_rnn *g, const moru_real *mask, int64_t *first)
+{
+    for (int64_t row = 0; mask && row < g->n; row++)
+        for (first[row] = 0; first[row] < g->t && rnn_masked(g, mask, row, first[row]);)
+            first[row]++;
+}
+
 void MORU_KERNEL(rnn_pack)(const moru_real *w, int64_t rows, int64_t units, int all_gates, const int *order, int gates,
                            int64_t group, moru_real *panel)
 {
@@ -40,22 +47,26 @@ void MORU_KERNEL(rnn_pack_transposed)(const moru_real *recurrent, int64_t units,
 
 void MORU_KERNEL(rnn_back_product)(const rnn_back *b, const rnn_part *p, int64_t panel)
 {
-    int64_t rows = p->last_row - p->first_row, first = panel * TILE_COLUMNS, stride = rnn_stride(b->units), zero = 0;
-    int64_t groups = min(TILE_VECTORS, rnn_groups(b->units) - panel * TILE_VECTORS);
+    int64_t rows = rnn_active(b->g, b->mask, p, b->step), first = panel * TILE_COLUMNS, zero = 0;
+    int64_t stride = rnn_stride(b->g->units), row;
+    int64_t groups = min(TILE_VECTORS, rnn_groups(b->g->units) - panel * TILE_VECTORS);
     int64_t most = tile_rows(groups * LANES), tiles = (rows + most - 1) / most;
     tile t = {.step = 1, .offsets = &zero, .runs = 1, .ldb = TILE_COLUMNS, .columns = groups * LANES};
-    for (int64_t from = b->from; from < b->to; from += RNN_K_BLOCK)
+    for (int64_t from = b->from; from < b->to; from += RNN_K_BLOCK) {
+        row = p->first_row;
         for (int64_t i = 0; i < tiles; i++) {
-            int64_t row = p->first_row + rows * i / tiles, size = p->first_row + rows * (i + 1) / tiles - row;
-            for (int64_t j = 0; j < size; j++) {
-                t.a[j] = b->a + (row + j) * b->a_stride + from;
-                t.c[j] = b->out + (row + j) * stride + first;
+            int64_t size = rows * (i + 1) / tiles - rows * i / tiles;
+            for (int64_t j = 0; j < size; j++, row++) {
+                row = rnn_next_row(b->g, b->mask, row, b->step);
+                t.a[j] = b->a + row * b->a_stride + from;
+                t.c[j] = b->out + row * stride + first;
             }
             t.b = b->panels + (panel * b->k + from) * TILE_COLUMNS;
             t.length = min(RNN_K_BLOCK, b->to - from);
             t.accumulate = b->accumulate || from > b->from;
             MORU_KERNEL(tile)(&t, size);
         }
+    }
 }
 
 void MORU_KERNEL(rnn_load_state)(const moru_rnn *g, const rnn_part *p, const moru_real *x, moru_real *state)

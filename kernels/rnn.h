@@ -63,6 +63,36 @@ KERNEL_INLINE int64_t rnn_position(const moru_rnn *g, int64_t s)
     return g->backwards ? g->t - 1 - s : s;
 }
 
+/* ---- masks: NULL, or [n,t] at the positions of x ---- */
+
+KERNEL_INLINE bool rnn_masked(const moru_rnn *g, const moru_real *mask, int64_t row, int64_t step)
+{
+    return mask && mask[row * g->t + rnn_position(g, step)] == 0;
+}
+
+/* The row itself, or the next one that isn't masked at the step; there is one. */
+KERNEL_INLINE int64_t rnn_next_row(const moru_rnn *g, const moru_real *mask, int64_t row, int64_t step)
+{
+    while (rnn_masked(g, mask, row, step))
+        row++;
+    return row;
+}
+
+/* How many of the part's rows aren't masked at the step. */
+KERNEL_INLINE int64_t rnn_active(const moru_rnn *g, const moru_real *mask, const rnn_part *p, int64_t step)
+{
+    int64_t active = p->last_row - p->first_row;
+    for (int64_t row = p->first_row; mask && row < p->last_row; row++)
+        active -= rnn_masked(g, mask, row, step);
+    return active;
+}
+
+/* Whether y at a masked step is zeros, rather than h. first: each row's first step that isn't masked. */
+KERNEL_INLINE bool rnn_is_zero(bool zero_output, const int64_t *first, int64_t row, int64_t step)
+{
+    return zero_output || step < first[row];
+}
+
 /* Units of a group that exist. */
 KERNEL_INLINE int64_t rnn_width(int64_t units, int64_t group)
 {
@@ -90,6 +120,14 @@ KERNEL_INLINE moru_real *rnn_take(char *memory, size_t *used, int64_t numbers)
     return (moru_real *)p;
 }
 
+/* Room for a whole number a row. */
+KERNEL_INLINE int64_t *rnn_take_rows(char *memory, size_t *used, int64_t rows)
+{
+    return (int64_t *)(void *)rnn_take(memory, used, rows * (int64_t)(sizeof(int64_t) / sizeof(moru_real)));
+}
+
+/* Fills first[n]: t where all of a row is masked. Without a mask nothing. */
+void MORU_KERNEL(rnn_find_first)(const moru_rnn *g, const moru_real *mask, int64_t *first);
 /* Columns of `gates` gates (their numbers in `order`) of one group of w [rows, all_gates units], side by side. */
 void MORU_KERNEL(rnn_pack)(const moru_real *w, int64_t rows, int64_t units, int all_gates, const int *order, int gates,
                            int64_t group, moru_real *panel);
@@ -100,10 +138,14 @@ void MORU_KERNEL(rnn_product)(tile *t, int64_t rows, const moru_real *panel, int
 /* R^T of recurrent [units,k], rows of gates and columns of units, in panels [panel][k][TILE_COLUMNS]: one of them. */
 void MORU_KERNEL(rnn_pack_transposed)(const moru_real *recurrent, int64_t units, int64_t k, int64_t panel,
                                       moru_real *panels);
-/* out[n][stride] = start + a[n][from .. to) times those rows of R^T, the columns of one panel; start is out or 0. */
+/* out[n][stride] = start + a[n][from .. to) times those rows of R^T, the columns of one panel; start is out or 0. Rows
+ * that are masked at the step stay as they are. */
 typedef struct rnn_back {
+    const moru_rnn *g;
+    const moru_real *mask;
+    int64_t step;
     const moru_real *a, *panels;
-    int64_t a_stride, units, k, from, to;
+    int64_t a_stride, k, from, to;
     moru_real *out;
     bool accumulate;
 } rnn_back;

@@ -313,6 +313,18 @@ moru_node *moru_model_input_int(moru_model *model, const char *name, const int64
     return add_input(model, name, dims, rank, MORU_INT32);
 }
 
+moru_node *moru_model_input_from(moru_model *model, moru_layer *layer)
+{
+    if (model && layer && layer->class_ == &moru_input_class && !layer->model)
+        return moru_model_add_input(model, layer);
+    moru_layer_free(layer);
+    if (!model)
+        return NULL;
+    moru_model_fail(model, moru_fail(MORU_ERR_ARGUMENT, "model \"%s\": an input is made by a new input layer",
+                                     model->name));
+    return model->graph->inert;
+}
+
 /* ---- layers ---- */
 
 /* What is wrong with applying layer, which may be new, to xs. */

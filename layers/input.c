@@ -64,6 +64,13 @@ const moru_layer_class moru_input_class = {
     .fields = fields, .n_fields = 3, .build = build, .call = call,
 };
 
+moru_layer *moru_input_layer_of(moru_shape batch_shape, moru_dtype dtype, const char *name)
+{
+    moru_input_options options = {.name = name, .trainable = true, .batch_shape = batch_shape,
+                                  .dtype = dtype == MORU_INT32 ? "int32" : "float32"};
+    return moru_layer_new(&moru_input_class, &options);
+}
+
 moru_layer *moru_input_layer(moru_shape shape, moru_dtype dtype, const char *name)
 {
     moru_input_options options = {.name = name, .trainable = true, .dtype = dtype == MORU_INT32 ? "int32" : "float32"};

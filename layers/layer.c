@@ -135,6 +135,9 @@ void moru_layer_free_one(moru_layer *layer)
         moru_layer_free_one(layer->children[k]);
     free(layer->children);
     moru_model_free(layer->nested);
+    for (int k = 0; k < layer->n_states; k++)
+        moru_tensor_free(layer->states[k]);
+    free(layer->states);
     moru_arena_free(&layer->arena);
     free(layer);
 }
@@ -164,6 +167,16 @@ void moru_layer_set_trainable(moru_layer *layer, bool trainable)
         moru_layer_set_trainable(layer->children[k], trainable);
     for (int k = 0; layer->nested && k < layer->nested->n_layers; k++)
         moru_layer_set_trainable(layer->nested->layers[k], trainable);
+}
+
+void moru_layer_reset_states(moru_layer *layer)
+{
+    for (int k = 0; k < layer->n_states; k++)
+        memset(moru_tensor_data(layer->states[k]), 0, (size_t)moru_tensor_size(layer->states[k]) * sizeof(moru_real));
+    for (int k = 0; k < layer->n_children; k++)
+        moru_layer_reset_states(layer->children[k]);
+    if (layer->nested)
+        moru_model_reset_states(layer->nested);
 }
 
 bool moru_layer_trainable(const moru_layer *layer)
@@ -278,6 +291,63 @@ moru_status moru_layer_add_child(moru_layer *layer, moru_layer *child)
     child->parent = layer;
     layer->children[layer->n_children++] = child;
     return MORU_OK;
+}
+
+moru_status moru_layer_adopt_new(moru_layer *layer, moru_layer *child)
+{
+    return child ? moru_layer_add_child(layer, child)
+                 : moru_layer_error(layer, MORU_ERR_MEMORY, "no memory for the layer inside");
+}
+
+/* Where an options struct has the layers of a field; returns how many places. */
+static int child_places(const moru_field *field, char *options, moru_layer ***places)
+{
+    if (field->kind == MORU_FIELD_LAYER) {
+        *places = (moru_layer **)(void *)(options + field->offset);
+        return 1;
+    }
+    if (field->kind != MORU_FIELD_LAYERS)
+        return 0;
+    moru_layers *several = (moru_layers *)(void *)(options + field->offset);
+    *places = several->layers;
+    return several->n;
+}
+
+/* Copies in the place of the layers among the options: all or none. */
+static bool clone_children(const moru_layer_class *class_, char *options)
+{
+    moru_layer **places;
+    bool all = true;
+    for (int i = 0; i < class_->n_fields; i++)
+        for (int k = child_places(&class_->fields[i], options, &places) - 1; k >= 0; k--)
+            if (places[k]) {
+                places[k] = moru_layer_clone(places[k]);
+                all = all && places[k];
+            }
+    for (int i = 0; i < class_->n_fields && !all; i++)
+        for (int k = child_places(&class_->fields[i], options, &places) - 1; k >= 0; k--)
+            moru_layer_free(places[k]);
+    return all;
+}
+
+moru_layer *moru_layer_clone(const moru_layer *layer)
+{
+    moru_arena arena = {0};
+    const moru_layer_class *class_ = layer->class_;
+    moru_layer *copy = NULL;
+    if (layer->nested) {
+        moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "a model can't be copied");
+        return NULL;
+    }
+    char *options = moru_options_copy(&arena, class_->fields, class_->n_fields, class_->size, layer->options);
+    if (!options)
+        moru_fail(MORU_ERR_MEMORY, "no memory for a %s layer", class_->class_name);
+    else if (clone_children(class_, options))
+        copy = moru_layer_new(class_, options);
+    moru_arena_free(&arena);
+    if (copy)
+        copy->trainable = layer->trainable;
+    return copy;
 }
 
 /* "a/b", or the one that isn't NULL. */

@@ -34,6 +34,8 @@ typedef struct moru_trace {
     uint64_t seed;
     moru_node **update_variables, **update_values; /* moving statistics; in steps of one's own, all weights stepped */
     int n_updates, cap_updates;
+    moru_node **state_variables, **state_values;   /* what a stateful layer leaves to the next batch, in inference too */
+    int n_states, cap_states;
     moru_node **losses;                            /* regularization: scalars */
     int n_losses, cap_losses;
 } moru_trace;
@@ -73,6 +75,7 @@ typedef struct moru_layer_class {
     moru_mask_rule masks;
     bool is_operation;         /* of Keras's ops: no layer for `model.layers` and files of weights */
     bool frozen_infers;        /* a layer that isn't trainable runs as for inference */
+    const struct moru_cell_class *cell; /* how a cell makes a step; NULL: it is no cell (layers/recurrent.h) */
     /* Checks options and makes the weights for input shapes with a symbolic batch size. Run again for every further
      * use: the weights must turn out the same. */
     moru_status (*build)(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n);
@@ -94,6 +97,8 @@ struct moru_layer {
     moru_layer **children;     /* layers inside, owned: those among the options, and what build() adds */
     int n_children;
     struct moru_model *nested; /* owned: this layer is a model */
+    moru_tensor **states;      /* owned: what it keeps from batch to batch; no weights, not in files */
+    int n_states;
     bool built;
     moru_shape *input_shapes;  /* as built */
     int n_inputs;
@@ -111,6 +116,10 @@ moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shap
                                   const char *regularizer, bool trainable);
 /* Takes over a layer that works inside this one (in build(): once, if layer->built is still false). */
 moru_status moru_layer_add_child(moru_layer *layer, moru_layer *child);
+/* The same with a layer just made: NULL is out of memory. */
+moru_status moru_layer_adopt_new(moru_layer *layer, moru_layer *child);
+/* A new layer of the same options, those inside it too. NULL without memory, or for a model (moru_last_error()). */
+moru_layer *moru_layer_clone(const moru_layer *layer);
 /* Builds a layer inside for these inputs, and appends its weights to this layer's: in files below `group`, a group of
  * this layer's, and by names that begin with prefix (NULL: as they are called inside). */
 moru_status moru_layer_build_child(moru_layer *layer, moru_layer *child, const moru_shape *inputs,

@@ -29,7 +29,14 @@ layers_sources = \
     layers/operations/shape.c \
     layers/order.c \
     layers/regularizers.c \
-    layers/recurrent.c \
+    layers/recurrent_cell.c \
+    layers/rnn.c \
+    layers/simple_rnn.c \
+    layers/stacked_rnn_cells.c \
+    layers/bidirectional.c \
+    layers/time_distributed.c \
+    layers/masking.c \
+    layers/conv_lstm.c \
     layers/relu.c \
     layers/rescaling.c \
     layers/reshape.c \

@@ -123,6 +123,12 @@ moru_status moru_model_adopt(moru_model *model, moru_layer *layer)
     return MORU_OK;
 }
 
+void moru_model_reset_states(moru_model *model)
+{
+    for (int k = 0; k < model->n_layers; k++)
+        moru_layer_reset_states(model->layers[k]);
+}
+
 int moru_model_layer_count(const moru_model *model)
 {
     return model->n_layers;

@@ -52,6 +52,9 @@ void moru_trace_free(moru_trace *trace);
 moru_node *moru_trace_value(const moru_trace *trace, moru_node *variable);
 /* Assigns: no gradient goes through, as through a variable of Keras's. */
 void moru_trace_update(moru_trace *trace, moru_node *variable, moru_node *value);
+/* The same for what a layer keeps from batch to batch. */
+moru_node *moru_trace_state(const moru_trace *trace, moru_node *variable);
+void moru_trace_keep_state(moru_trace *trace, moru_node *variable, moru_node *value);
 
 /* One more loss beside the outputs: a scalar, or NULL. */
 void moru_trace_loss(moru_trace *trace, moru_graph *graph, moru_node *loss);

@@ -13,9 +13,13 @@ void moru_trace_free(moru_trace *trace)
 {
     free(trace->update_variables);
     free(trace->update_values);
+    free(trace->state_variables);
+    free(trace->state_values);
     free(trace->losses);
     trace->update_variables = trace->update_values = trace->losses = NULL;
+    trace->state_variables = trace->state_values = NULL;
     trace->n_updates = trace->cap_updates = trace->n_losses = trace->cap_losses = 0;
+    trace->n_states = trace->cap_states = 0;
 }
 
 /* Room for one more; false without memory, the array untouched. */
@@ -29,35 +33,63 @@ static bool grow(moru_node ***array, int count, int capacity)
     return fresh != NULL;
 }
 
-static int find_update(const moru_trace *trace, const moru_node *variable)
+/* New values of variables. */
+typedef struct list { moru_node ***variables, ***values; int *n, *capacity; } list;
+
+static list updates_of(moru_trace *trace)
+{
+    return (list){&trace->update_variables, &trace->update_values, &trace->n_updates, &trace->cap_updates};
+}
+
+static list states_of(moru_trace *trace)
+{
+    return (list){&trace->state_variables, &trace->state_values, &trace->n_states, &trace->cap_states};
+}
+
+static int find(moru_node *const *variables, int n, const moru_node *variable)
 {
     int i = 0;
-    while (i < trace->n_updates && trace->update_variables[i] != variable)
+    while (i < n && variables[i] != variable)
         i++;
     return i;
 }
 
+static void assign(list l, moru_node *variable, moru_node *value)
+{
+    int i = find(*l.variables, *l.n, variable);
+    if (i == *l.n) {
+        if (!grow(l.variables, i, *l.capacity) || !grow(l.values, i, *l.capacity)) {
+            moru_graph_fail(variable->graph, MORU_ERR_MEMORY, "no memory for the updates of a step");
+            return;
+        }
+        if (i == *l.capacity)
+            *l.capacity = *l.capacity ? 2 * *l.capacity : 16;
+        (*l.variables)[i] = variable;
+        ++*l.n;
+    }
+    (*l.values)[i] = moru_stop_gradient(value);
+}
+
 moru_node *moru_trace_value(const moru_trace *trace, moru_node *variable)
 {
-    int i = find_update(trace, variable);
+    int i = find(trace->update_variables, trace->n_updates, variable);
     return i < trace->n_updates ? trace->update_values[i] : variable;
 }
 
 void moru_trace_update(moru_trace *trace, moru_node *variable, moru_node *value)
 {
-    int i = find_update(trace, variable);
-    if (i == trace->n_updates) {
-        if (!grow(&trace->update_variables, i, trace->cap_updates)
-            || !grow(&trace->update_values, i, trace->cap_updates)) {
-            moru_graph_fail(variable->graph, MORU_ERR_MEMORY, "no memory for the updates of a step");
-            return;
-        }
-        if (i == trace->cap_updates)
-            trace->cap_updates = trace->cap_updates ? 2 * trace->cap_updates : 16;
-        trace->update_variables[i] = variable;
-        trace->n_updates++;
-    }
-    trace->update_values[i] = moru_stop_gradient(value);
+    assign(updates_of(trace), variable, value);
+}
+
+moru_node *moru_trace_state(const moru_trace *trace, moru_node *variable)
+{
+    int i = find(trace->state_variables, trace->n_states, variable);
+    return i < trace->n_states ? trace->state_values[i] : variable;
+}
+
+void moru_trace_keep_state(moru_trace *trace, moru_node *variable, moru_node *value)
+{
+    assign(states_of(trace), variable, value);
 }
 
 static moru_node *variable_of(const moru_layer_call *call, int k)
@@ -249,6 +281,8 @@ moru_status moru_model_trace(const moru_model *model, moru_graph *graph, moru_no
 {
     MORU_TRY(moru_model_trace_nested(model, graph, inputs, outputs, trace));
     add_losses(model, graph, trace);
+    for (int k = 0; k < trace->n_states; k++) /* a step of training updates them with the rest */
+        moru_trace_update(trace, trace->state_variables[k], trace->state_values[k]);
     return graph->status == MORU_OK ? MORU_OK : moru_fail(graph->status, "%s", graph->error);
 }
 

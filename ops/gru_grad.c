@@ -1,6 +1,6 @@
 /* The way back through a GRU's steps. Inputs: gates, inner, before (as gru gives them), recurrent_kernel, and the
- * gradients of gru's outputs that have one, [dy], [dh]. Outputs: the gradient of x kernel + b [n,t,3 units], that of
- * h recurrent_kernel + b' (without reset_after the same), dh0. */
+ * gradients of gru's outputs that have one, [dy], [dh]; [mask]. Outputs: the gradient of x kernel + b
+ * [n,t,3 units], that of h recurrent_kernel + b' (without reset_after the same), dh0. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,13 +23,15 @@ static moru_status infer_gru_grad(const moru_infer *in, moru_shape *shapes, moru
         || gates->dims[2] != GATES * units)
         return moru_op_error(MORU_ERR_SHAPE, "gates %s of a recurrent kernel %s", MORU_TEXT(gates),
                              MORU_TEXT(recurrent));
-    if (in->n_inputs != 4 + (attrs->has_dy != 0) + (attrs->has_dh != 0))
+    if (in->n_inputs != 4 + (attrs->has_dy != 0) + (attrs->has_dh != 0) + (attrs->has_mask != 0))
         return moru_op_error(MORU_ERR_ARGUMENT, "%d inputs don't fit its attributes", in->n_inputs);
     for (int k = 1; k < in->n_inputs; k++) {
         if (k < 3 || (k == 4 && attrs->has_dy)) {
             if (!moru_rule_same(&in->shapes[k], &MORU_SHAPE(n, t, units)))
                 return moru_op_error(MORU_ERR_SHAPE, "input %d, %s, doesn't fit gates %s", k, MORU_TEXT(&in->shapes[k]),
                                      MORU_TEXT(gates));
+        } else if (attrs->has_mask && k == in->n_inputs - 1) {
+            MORU_TRY(moru_rnn_check_mask(in, k));
         } else if (k > 3) {
             MORU_TRY(moru_rnn_check_state(in, k, units));
         }
@@ -71,21 +73,28 @@ static void vjp_gru_grad(const moru_vjp *v)
     const moru_gru_grad_attrs *attrs = v->attrs;
     moru_node *gates = v->inputs[0], *recurrent = v->inputs[3];
     int64_t t = moru_rnn_steps(gates), units = recurrent->shape.dims[0];
-    moru_node **steps = t < 0 ? NULL : calloc((size_t)(2 * t + 1), sizeof *steps);
+    moru_node **steps = t < 0 ? NULL : calloc((size_t)(3 * t + 1), sizeof *steps);
+    moru_rnn_masking masking = {.mask = attrs->has_mask ? v->inputs[v->n_inputs - 1] : NULL,
+                                .zero_output = attrs->zero_output};
     if (!steps) {
         if (t >= 0)
             moru_graph_fail(v->graph, MORU_ERR_MEMORY, "no memory");
         return;
     }
-    moru_node *dh = attrs->has_dh ? v->inputs[v->n_inputs - 1] : moru_rnn_zero_state(gates, units);
+    moru_node *dh = attrs->has_dh ? v->inputs[4 + (attrs->has_dy != 0)] : moru_rnn_zero_state(gates, units);
+    moru_rnn_find_seen(&masking, t, attrs->backwards, steps + 2 * t);
     for (int64_t s = t - 1; s >= 0; s--) {
         int64_t p = attrs->backwards ? t - 1 - s : s;
         moru_node *a = moru_rnn_at(gates, p);
+        moru_rnn_mask_step(&masking, s, p);
+        masking.seen = steps[2 * t + s];
         if (attrs->has_dy)
-            dh = moru_add(dh, moru_rnn_at(v->inputs[4], s));
+            dh = moru_add(dh, moru_rnn_shown(&masking, moru_rnn_at(v->inputs[4], s)));
         back_step b = {moru_rnn_gate(a, 0, units), moru_rnn_gate(a, 1, units), moru_rnn_gate(a, 2, units),
                        moru_rnn_at(v->inputs[1], p), moru_rnn_at(v->inputs[2], p), recurrent, dh};
-        dh = step_back(&b, attrs->reset_after, &steps[p], &steps[t + p]);
+        dh = moru_rnn_keep(&masking, step_back(&b, attrs->reset_after, &steps[p], &steps[t + p]), dh);
+        steps[p] = moru_rnn_unmasked(&masking, steps[p]);
+        steps[t + p] = moru_rnn_unmasked(&masking, steps[t + p]);
     }
     moru_node *ys[OUTPUTS] = {moru_rnn_stack(steps, t, gates, GATES * units),
                               moru_rnn_stack(steps + t, t, gates, GATES * units), dh};
@@ -112,8 +121,9 @@ static moru_status run_gru_grad(const moru_run *run)
     moru_gru_grad_args a = {
         .gates = run->in[0]->data, .inner = run->in[1]->data, .before = run->in[2]->data,
         .recurrent = run->in[3]->data, .dy = attrs->has_dy ? run->in[4]->data : NULL,
-        .dh = attrs->has_dh ? run->in[run->n_inputs - 1]->data : NULL, .reset_after = attrs->reset_after,
-        .dgates = run->out[DZ]->data, .dstate = run->out[DSTATE]->data, .dh0 = run->out[DH0]->data};
+        .dh = attrs->has_dh ? run->in[4 + (attrs->has_dy != 0)]->data : NULL, .reset_after = attrs->reset_after,
+        .dgates = run->out[DZ]->data, .dstate = run->out[DSTATE]->data, .dh0 = run->out[DH0]->data,
+        .mask = attrs->has_mask ? run->in[run->n_inputs - 1]->data : NULL, .zero_output = attrs->zero_output};
     run->kernels->gru_grad(&g, &a, run->workspace, run->threads);
     if (!attrs->reset_after && a.dstate && run->out[DZ]->size > 0)
         memcpy(a.dstate, a.dgates, (size_t)run->out[DZ]->size * sizeof(moru_real));
@@ -128,16 +138,17 @@ static double flops_gru_grad(const moru_infer *in, const moru_shape *out)
            * (double)in->shapes[3].dims[0];
 }
 
-static void print_gru_grad(const void *attrs, char *text, size_t size)
+static void print_gru_grad(const void *attrs_, char *text, size_t size)
 {
-    moru_rnn_print_direction(((const moru_gru_grad_attrs *)attrs)->backwards, text, size);
+    const moru_gru_grad_attrs *attrs = attrs_;
+    moru_rnn_print(attrs->backwards, attrs->has_mask, attrs->zero_output, text, size);
 }
 
 const moru_op_def moru_op_gru_grad = {
     .name = "gru_grad",
     .formula = "dn = dh (1-z) (1-n^2), dz = dh (h-n) z(1-z), dr = dn inner r(1-r), dh = dh z + {dz, dr, dn r} "
                "recurrent_kernel^T step by step backwards",
-    .min_inputs = 5, .max_inputs = 6, .n_outputs = OUTPUTS, .attr_size = sizeof(moru_gru_grad_attrs), .in_place = 1,
+    .min_inputs = 5, .max_inputs = 7, .n_outputs = OUTPUTS, .attr_size = sizeof(moru_gru_grad_attrs), .in_place = 1,
     .optional_outputs = 1u << DSTATE | 1u << DH0, .infer = infer_gru_grad, .vjp = vjp_gru_grad,
     .workspace = workspace_gru_grad, .run = run_gru_grad, .print = print_gru_grad, .flops = flops_gru_grad,
 };

@@ -30,13 +30,46 @@ moru_status moru_rnn_check_state(const moru_infer *in, int k, int64_t units)
     return MORU_OK;
 }
 
-static moru_node *apply_default(moru_node *x, int which, const void *context)
+moru_status moru_rnn_check_mask(const moru_infer *in, int k)
 {
-    (void)context;
-    return which == 0 ? moru_tanh(x) : moru_sigmoid(x);
+    const moru_shape *mask = &in->shapes[k], *x = &in->shapes[0];
+    if (mask->rank != 2 || !moru_rule_fits(mask->dims[0], x->dims[0]) || !moru_rule_fits(mask->dims[1], x->dims[1]))
+        return moru_op_error(MORU_ERR_SHAPE, "input %d is %s, which is no mask for %s", k, MORU_TEXT(mask),
+                             MORU_TEXT(x));
+    return MORU_OK;
 }
 
-const moru_rnn_activations moru_rnn_default_activations = {apply_default, NULL};
+void moru_rnn_mask_step(moru_rnn_masking *m, int64_t s, int64_t p)
+{
+    if (!m->mask)
+        return;
+    moru_node *column = moru_slice(m->mask, 1, p, p + 1, 1);
+    m->now = moru_not_equal(column, moru_zeros_like(column));
+    m->seen = m->zero_output || s == 0 ? m->now : moru_logical_or(m->seen, m->now);
+}
+
+moru_node *moru_rnn_keep(const moru_rnn_masking *m, moru_node *after, moru_node *before)
+{
+    return m->mask ? moru_where(m->now, after, before) : after;
+}
+
+moru_node *moru_rnn_unmasked(const moru_rnn_masking *m, moru_node *x)
+{
+    return m->mask ? moru_where(m->now, x, moru_zeros_like(x)) : x;
+}
+
+moru_node *moru_rnn_shown(const moru_rnn_masking *m, moru_node *h)
+{
+    return m->mask ? moru_where(m->seen, h, moru_zeros_like(h)) : h;
+}
+
+void moru_rnn_find_seen(moru_rnn_masking *m, int64_t t, bool backwards, moru_node **seen)
+{
+    for (int64_t s = 0; s < t; s++) {
+        moru_rnn_mask_step(m, s, backwards ? t - 1 - s : s);
+        seen[s] = m->seen;
+    }
+}
 
 moru_node *moru_rnn_at(moru_node *x, int64_t p)
 {
@@ -110,7 +143,8 @@ void moru_rnn_input_gradients(const moru_vjp *v, moru_node *dz)
         v->dx[1] = moru_rnn_weight_gradient(x, dz);
 }
 
-void moru_rnn_print_direction(bool backwards, char *text, size_t size)
+void moru_rnn_print(bool backwards, bool has_mask, bool zero_output, char *text, size_t size)
 {
-    snprintf(text, size, "%s", backwards ? "backwards" : "");
+    snprintf(text, size, "%s%s%s", backwards ? "backwards" : "", backwards && has_mask ? " " : "",
+             !has_mask ? "" : zero_output ? "masked with zeros" : "masked");
 }

@@ -41,6 +41,7 @@ unit_tests = \
     tests/test_fusion \
     tests/test_program \
     tests/test_random_graphs \
+    tests/test_recurrent \
     tests/test_schedules \
     tests/test_spatial \
     tests/test_torch_ops \

@@ -25,6 +25,28 @@ static int64_t position(const moru_rnn *g, int64_t s)
     return g->backwards ? g->t - 1 - s : s;
 }
 
+static bool masked(const moru_rnn *g, const moru_real *mask, int64_t r, int64_t s)
+{
+    return mask && mask[r * g->t + position(g, s)] == 0;
+}
+
+/* What y of a masked step is of h. */
+static double shown(const moru_rnn *g, const moru_real *mask, bool zero_output, int64_t r, int64_t s)
+{
+    while (!zero_output && s > 0 && masked(g, mask, r, s))
+        s--;
+    return !masked(g, mask, r, s);
+}
+
+/* Of every third step or so; of some rows all. */
+static guarded mask_new(uint64_t *state, int64_t n, int64_t t)
+{
+    guarded mask = guarded_random(state, n * t);
+    for (int64_t i = 0; i < n * t; i++)
+        ((moru_real *)mask.data)[i] = i / t % 5 != 3 && ((moru_real *)mask.data)[i] < (moru_real)0.3;
+    return mask;
+}
+
 /* Weights small enough that errors don't grow from step to step. */
 static guarded weights(uint64_t *state, int64_t rows, int64_t columns)
 {
@@ -71,9 +93,17 @@ static void naive_lstm(const moru_rnn *g, const moru_lstm_args *a, double **out)
         }
         for (int64_t s = 0; s < g->t; s++) {
             int64_t at = r * g->t + position(g, s);
+            bool skip = masked(g, a->mask, r, s);
             naive_gates(g, a, a->x + at * g->in, h, z);
+            if (skip)
+                memset(z, 0, (size_t)u * 4 * sizeof *z);
             for (int64_t j = 0; j < u; j++) {
                 out[BEFORE][at * u + j] = h[j];
+                out[CELLS][at * u + j] = c[j];
+                if (skip)
+                    out[Y][(r * g->t + s) * u + j] = h[j] * shown(g, a->mask, a->zero_output, r, s);
+                if (skip)
+                    continue;
                 c[j] = z[u + j] * c[j] + z[j] * z[2 * u + j];
                 h[j] = z[3 * u + j] * tanh(c[j]);
                 out[CELLS][at * u + j] = c[j];
@@ -101,7 +131,12 @@ static void naive_lstm_grad(const moru_rnn *g, const moru_lstm_grad_args *a, dou
         for (int64_t s = g->t - 1; s >= 0; s--) {
             int64_t at = r * g->t + position(g, s), before = r * g->t + position(g, s - 1);
             const double *z = out[GATES] + at * 4 * u;
-            double *dz = out[DZ] + at * 4 * u;
+            double *dz = out[DZ] + at * 4 * u, show = shown(g, a->mask, a->zero_output, r, s);
+            if (masked(g, a->mask, r, s)) {
+                for (int64_t j = 0; j < u; j++)
+                    dh[j] += a->dy ? show * a->dy[(r * g->t + s) * u + j] : 0;
+                continue;
+            }
             for (int64_t j = 0; j < u; j++) {
                 double i = z[j], f = z[u + j], q = z[2 * u + j], o = z[3 * u + j], t = tanh(out[CELLS][at * u + j]);
                 double last = s > 0 ? out[CELLS][before * u + j] : a->c0 ? a->c0[r * u + j] : 0;
@@ -122,8 +157,8 @@ static void naive_lstm_grad(const moru_rnn *g, const moru_lstm_grad_args *a, dou
     }
 }
 
-/* Inputs: x, kernel, recurrent, bias, h0, c0, dy, dh, dc */
-enum { INPUTS = 9 };
+/* Inputs: x, kernel, recurrent, bias, h0, c0, dy, dh, dc, mask; bit 10: zero_output */
+enum { INPUTS = 10 };
 
 /* bits of `given`: which optional inputs there are; of `wanted`: which optional outputs. */
 static void run_lstm(const moru_kernels *k, const moru_rnn *g, guarded *in, unsigned given, unsigned wanted,
@@ -138,13 +173,14 @@ static void run_lstm(const moru_kernels *k, const moru_rnn *g, guarded *in, unsi
 #define IN(i) (given >> (i) & 1 ? in[i].data : NULL)
 #define OUT(i) (wanted >> (i) & 1 ? out[i].data : NULL)
     moru_lstm_args a = {in[0].data, in[1].data, in[2].data, IN(3),      IN(4),      IN(5),
-                        OUT(Y),     OUT(LAST_H), OUT(LAST_C), OUT(GATES), OUT(CELLS), OUT(BEFORE)};
+                        OUT(Y),     OUT(LAST_H), OUT(LAST_C), OUT(GATES), OUT(CELLS), OUT(BEFORE),
+                        IN(9),      given >> 10 & 1};
     k->lstm(g, &a, forward.data, threads);
     for (int i = 0; i < DZ; i++)
         memcpy(result[i], out[i].data, bytes(size[i]));
     if (wanted >> DZ & 1) {
         moru_lstm_grad_args b = {out[GATES].data, out[CELLS].data, in[2].data, IN(5), IN(6), IN(7), IN(8),
-                                 in_place ? out[GATES].data : out[DZ].data, OUT(DH0), OUT(DC0)};
+                                 in_place ? out[GATES].data : out[DZ].data, OUT(DH0), OUT(DC0), IN(9), a.zero_output};
         k->lstm_grad(g, &b, backward.data, threads);
         memcpy(result[DZ], b.dgates, bytes(size[DZ]));
         memcpy(result[DH0], out[DH0].data, bytes(size[DH0]));
@@ -165,7 +201,8 @@ static void check_lstm(const moru_kernels *k, sizes s, bool backwards, unsigned 
     guarded in[INPUTS] = {guarded_random(state, s.n * s.t * s.in), weights(state, s.in, 4 * u),
                           weights(state, u, 4 * u), guarded_random(state, 4 * u), guarded_random(state, s.n * u),
                           guarded_random(state, s.n * u), guarded_random(state, s.n * s.t * u),
-                          guarded_random(state, s.n * u), guarded_random(state, s.n * u)};
+                          guarded_random(state, s.n * u), guarded_random(state, s.n * u),
+                          mask_new(state, s.n, s.t)};
     double *want[OUTPUTS];
     moru_real *got[OUTPUTS], *again[OUTPUTS];
     output_sizes(&g, 4, size);
@@ -176,8 +213,9 @@ static void check_lstm(const moru_kernels *k, sizes s, bool backwards, unsigned 
     }
 #define IN(i) (given >> (i) & 1 ? in[i].data : NULL)
     moru_lstm_args a = {.x = in[0].data, .kernel = in[1].data, .recurrent = in[2].data, .bias = IN(3), .h0 = IN(4),
-                        .c0 = IN(5)};
-    moru_lstm_grad_args b = {.recurrent = in[2].data, .c0 = IN(5), .dy = IN(6), .dh = IN(7), .dc = IN(8)};
+                        .c0 = IN(5), .mask = IN(9), .zero_output = given >> 10 & 1};
+    moru_lstm_grad_args b = {.recurrent = in[2].data, .c0 = IN(5), .dy = IN(6), .dh = IN(7), .dc = IN(8),
+                              .mask = IN(9), .zero_output = given >> 10 & 1};
 #undef IN
     naive_lstm(&g, &a, want);
     naive_lstm_grad(&g, &b, want);
@@ -206,7 +244,9 @@ START_TEST(lstm)
     uint64_t state = 17;
     for (int k = 0; moru_kernels_at(k); k++)
         for (int backwards = 0; backwards < 2; backwards++) {
-            check_lstm(moru_kernels_at(k), all_sizes[_i], backwards, ~0u, ~0u, &state);
+            check_lstm(moru_kernels_at(k), all_sizes[_i], backwards, 0x1ff, ~0u, &state);
+            check_lstm(moru_kernels_at(k), all_sizes[_i], backwards, 0x3ff, ~0u, &state);
+            check_lstm(moru_kernels_at(k), all_sizes[_i], backwards, 0x7ff, ~0u, &state);
             check_lstm(moru_kernels_at(k), all_sizes[_i], backwards, 1u << 6, ~0u & ~(1u << DH0), &state);
             check_lstm(moru_kernels_at(k), all_sizes[_i], backwards, 1u << 3 | 1u << 5, 1u << Y, &state);
             check_lstm(moru_kernels_at(k), all_sizes[_i], backwards, 1u << 4, 1u << LAST_H, &state);
@@ -225,6 +265,12 @@ static void naive_gru(const moru_rnn *g, const moru_gru_args *a, double **out)
             h[j] = a->h0 ? a->h0[r * u + j] : 0;
         for (int64_t s = 0; s < g->t; s++) {
             int64_t at = r * g->t + position(g, s);
+            for (int64_t j = 0; j < u; j++)
+                out[Y][(r * g->t + s) * u + j] = h[j] * shown(g, a->mask, a->zero_output, r, s);
+            if (masked(g, a->mask, r, s)) {
+                memcpy(out[BEFORE] + at * u, h, (size_t)u * sizeof *h);
+                continue;
+            }
             for (int64_t j = 0; j < w; j++) {
                 bool candidate = j >= 2 * u;
                 double state = a->bias && a->reset_after ? a->bias[w + j] : 0;
@@ -263,7 +309,12 @@ static void naive_gru_grad(const moru_rnn *g, const moru_gru_grad_args *a, doubl
         for (int64_t s = g->t - 1; s >= 0; s--) {
             int64_t at = r * g->t + position(g, s);
             const double *z = out[GATES] + at * w, *h = out[BEFORE] + at * u, *inner = out[CELLS] + at * u;
-            double *dz = out[DZ] + at * w, *ds = out[DC0] + at * w;
+            double *dz = out[DZ] + at * w, *ds = out[DC0] + at * w, show = shown(g, a->mask, a->zero_output, r, s);
+            if (masked(g, a->mask, r, s)) {
+                for (int64_t j = 0; j < u; j++)
+                    dh[j] += a->dy ? show * a->dy[(r * g->t + s) * u + j] : 0;
+                continue;
+            }
             for (int64_t j = 0; j < u; j++) {
                 double d = dh[j] + (a->dy ? a->dy[(r * g->t + s) * u + j] : 0), n = z[2 * u + j];
                 dz[j] = ds[j] = d * (h[j] - n) * z[j] * (1 - z[j]);
@@ -285,7 +336,7 @@ static void naive_gru_grad(const moru_rnn *g, const moru_gru_grad_args *a, doubl
     }
 }
 
-/* wanted: 1 all, 0 y only, 2 last h only. Inputs: x, kernel, recurrent, bias, h0, dy, dh */
+/* wanted: 1 all, 0 y only, 2 last h only. Inputs: x, kernel, recurrent, bias, h0, dy, dh, mask; bit 8: zero_output */
 static void run_gru(const moru_kernels *k, const moru_rnn *g, bool reset_after, guarded *in, unsigned given, int wanted,
                     int threads, bool in_place, const int64_t *size, moru_real **result)
 {
@@ -295,7 +346,7 @@ static void run_gru(const moru_kernels *k, const moru_rnn *g, bool reset_after, 
         out[i] = guarded_new(bytes(size[i]));
 #define IN(i) (given >> (i) & 1 ? in[i].data : NULL)
     moru_gru_args a = {in[0].data, in[1].data, in[2].data, IN(3), IN(4), reset_after, wanted != 2 ? out[Y].data : NULL,
-                       wanted != 0 ? out[LAST_H].data : NULL, NULL, NULL, NULL};
+                       wanted != 0 ? out[LAST_H].data : NULL, NULL, NULL, NULL, IN(7), given >> 8 & 1};
     if (wanted == 1) {
         a.gates = out[GATES].data;
         a.inner = out[CELLS].data;
@@ -306,7 +357,8 @@ static void run_gru(const moru_kernels *k, const moru_rnn *g, bool reset_after, 
         memcpy(result[i], out[i].data, bytes(size[i]));
     if (wanted == 1) {
         moru_gru_grad_args b = {a.gates, a.inner, a.before, in[2].data, IN(5), IN(6), reset_after,
-                                in_place ? a.gates : out[DZ].data, out[DC0].data, out[DH0].data};
+                                in_place ? a.gates : out[DZ].data, out[DC0].data, out[DH0].data, IN(7),
+                                a.zero_output};
         k->gru_grad(g, &b, backward.data, threads);
         memcpy(result[DZ], b.dgates, bytes(size[DZ]));
         memcpy(result[DH0], out[DH0].data, bytes(size[DH0]));
@@ -324,9 +376,10 @@ static void check_gru(const moru_kernels *k, sizes s, bool backwards, bool reset
 {
     moru_rnn g = {s.n, s.t, s.in, s.units, backwards};
     int64_t size[OUTPUTS], u = s.units;
-    guarded in[7] = {guarded_random(state, s.n * s.t * s.in), weights(state, s.in, 3 * u), weights(state, u, 3 * u),
+    guarded in[8] = {guarded_random(state, s.n * s.t * s.in), weights(state, s.in, 3 * u), weights(state, u, 3 * u),
                      guarded_random(state, (reset_after ? 6 : 3) * u), guarded_random(state, s.n * u),
-                     guarded_random(state, s.n * s.t * u), guarded_random(state, s.n * u)};
+                     guarded_random(state, s.n * s.t * u), guarded_random(state, s.n * u),
+                     mask_new(state, s.n, s.t)};
     double *want[OUTPUTS];
     moru_real *got[OUTPUTS], *again[OUTPUTS];
     output_sizes(&g, 3, size);
@@ -338,8 +391,9 @@ static void check_gru(const moru_kernels *k, sizes s, bool backwards, bool reset
     }
 #define IN(i) (given >> (i) & 1 ? in[i].data : NULL)
     moru_gru_args a = {.x = in[0].data, .kernel = in[1].data, .recurrent = in[2].data, .bias = IN(3), .h0 = IN(4),
-                       .reset_after = reset_after};
-    moru_gru_grad_args b = {.recurrent = in[2].data, .dy = IN(5), .dh = IN(6), .reset_after = reset_after};
+                       .reset_after = reset_after, .mask = IN(7), .zero_output = given >> 8 & 1};
+    moru_gru_grad_args b = {.recurrent = in[2].data, .dy = IN(5), .dh = IN(6), .reset_after = reset_after,
+                             .mask = IN(7), .zero_output = given >> 8 & 1};
 #undef IN
     naive_gru(&g, &a, want);
     naive_gru_grad(&g, &b, want);
@@ -360,7 +414,7 @@ static void check_gru(const moru_kernels *k, sizes s, bool backwards, bool reset
         free(got[i]);
         free(again[i]);
     }
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 8; i++)
         guarded_free(&in[i]);
 }
 
@@ -369,7 +423,9 @@ START_TEST(gru)
     uint64_t state = 18;
     for (int k = 0; moru_kernels_at(k); k++)
         for (int variant = 0; variant < 4; variant++) {
-            check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, ~0u, 1, &state);
+            check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, 0x7f, 1, &state);
+            check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, 0xff, 1, &state);
+            check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, 0x1ff, 1, &state);
             check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, 1u << 5, 1, &state);
             check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, 1u << 3, 0, &state);
             check_gru(moru_kernels_at(k), all_sizes[_i], variant & 1, variant & 2, 1u << 4, 2, &state);

@@ -88,9 +88,9 @@ START_TEST(test_recurrent)
     assert_refused(steps, moru_lstm(), MORU_ERR_ARGUMENT, "units");
     assert_refused(steps, moru_gru(.units = -1), MORU_ERR_ARGUMENT, "units");
     assert_refused(steps, moru_lstm(.units = INT64_MAX), MORU_ERR_MEMORY, "units");
-    assert_refused(steps, moru_gru(.units = 2, .return_state = true), MORU_ERR_UNSUPPORTED, "return_state");
-    assert_refused(steps, moru_lstm(.units = 2, .stateful = true), MORU_ERR_UNSUPPORTED, "stateful");
-    assert_refused(steps, moru_lstm(.units = 2, .recurrent_dropout = 0.1), MORU_ERR_UNSUPPORTED, "recurrent_dropout");
+    assert_refused(steps, moru_gru(.units = 2, .return_state = true), MORU_ERR_ARGUMENT, "it has 2 outputs");
+    assert_refused(steps, moru_lstm(.units = 2, .stateful = true), MORU_ERR_ARGUMENT, "fixed batch size");
+    assert_refused(steps, moru_lstm(.units = 2, .recurrent_dropout = 1), MORU_ERR_ARGUMENT, "recurrent_dropout");
     assert_refused(steps, moru_gru(.units = 2, .dropout = 1), MORU_ERR_ARGUMENT, "dropout");
     assert_refused(steps, moru_lstm(.units = 2, .activation = "nope"), MORU_ERR_UNSUPPORTED, "activation");
     assert_refused(any, moru_gru(.units = 2, .activation = "relu"), MORU_ERR_UNSUPPORTED, "known number of steps");

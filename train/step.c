@@ -144,7 +144,8 @@ static moru_status build_predict(const moru_training *t, moru_step *step)
     for (int k = 0; k < model->n_outputs; k++)
         step->outputs[k] = model->outputs[k];
     step->n_outputs = model->n_outputs;
-    return compile_step(step, &(moru_updates){NULL});
+    const moru_trace *trace = &model->trace;
+    return compile_step(step, &(moru_updates){trace->state_variables, trace->state_values, trace->n_states, 0});
 }
 
 static moru_status build_rest(const moru_training *t, moru_step *step, moru_node **outputs, moru_trace *trace)
@@ -154,7 +155,7 @@ static moru_status build_rest(const moru_training *t, moru_step *step, moru_node
     MORU_TRY(moru_model_trace(model, step->graph, step->placeholders, outputs, trace));
     build_values(t, step, outputs, trace);
     if (step->key.kind == MORU_STEP_EVALUATE)
-        return compile_step(step, &(moru_updates){NULL});
+        return compile_step(step, &(moru_updates){trace->state_variables, trace->state_values, trace->n_states, 0});
     moru_updates u = {NULL};
     moru_status status = MORU_OK;
     if (moru_graph_status(step->graph) == MORU_OK)

@@ -80,6 +80,11 @@ typedef struct moru_layers { int n; moru_layer *layers[MORU_MAX_INNER_LAYERS]; }
 #define moru_input_int(...) moru_input_layer(MORU_SHAPE(__VA_ARGS__), MORU_INT32, NULL)
 /** Shape without the batch; -1 inside it: any size. */
 MORU_API moru_layer *moru_input_layer(moru_shape shape, moru_dtype dtype, const char *name);
+/** The same with the batch size in front, which stateful layers need: moru_input_batch(32, 10, 8). */
+#define moru_input_batch(...) moru_input_layer_of(MORU_SHAPE(__VA_ARGS__), MORU_REAL, NULL)
+MORU_API moru_layer *moru_input_layer_of(moru_shape batch_shape, moru_dtype dtype, const char *name);
+/** Makes the states of a stateful layer, and of those inside it, zeros. */
+MORU_API void moru_layer_reset_states(moru_layer *layer);
 
 /** y = activation(x kernel + bias), over the last axis. Variables: kernel [in, units], bias [units]. */
 typedef struct moru_dense_options {
@@ -94,52 +99,6 @@ typedef struct moru_dense_options {
 #define MORU_DENSE_DEFAULTS MORU_LAYER_DEFAULTS, .use_bias = true, .kernel_initializer = "glorot_uniform", .bias_initializer = "zeros"
 #define moru_dense(...) MORU_WITH_DEFAULTS(moru_dense_new, moru_dense_options, MORU_DENSE_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_dense_new(const moru_dense_options *options);
-
-/** Long short-term memory over [n, t, in]: gives the last h [n, units], or that of every step [n, t, units] with
- *  return_sequences. The formula is that of moru_lstm_op(). activation serves c, recurrent_activation the gates; others
- *  than tanh and sigmoid run step by step in plain ops, which is slower and needs a known t.
- *  Variables, gates i, f, c, o side by side: kernel [in, 4 units], recurrent_kernel [units, 4 units], bias [4 units].
- *  return_state, stateful and recurrent_dropout aren't supported and refused by name. */
-typedef struct moru_lstm_options {
-    MORU_LAYER_OPTIONS
-    int64_t units;
-    const char *activation, *recurrent_activation;
-    bool use_bias;
-    const char *kernel_initializer, *recurrent_initializer, *bias_initializer;
-    bool unit_forget_bias;     /**< bias of gate f begins as 1 */
-    const char *kernel_regularizer, *recurrent_regularizer, *bias_regularizer;
-    double dropout;            /**< of the input, in training: the same features at all steps of a sequence */
-    double recurrent_dropout;
-    bool return_sequences, return_state;
-    bool go_backwards;         /**< from the last step to the first; outputs are in that order, too */
-    bool stateful;
-    bool unroll;               /**< has no effect */
-} moru_lstm_options;
-#define MORU_LSTM_DEFAULTS MORU_LAYER_DEFAULTS, .activation = "tanh", .recurrent_activation = "sigmoid", \
-    .use_bias = true, .kernel_initializer = "glorot_uniform", .recurrent_initializer = "orthogonal", \
-    .bias_initializer = "zeros", .unit_forget_bias = true
-#define moru_lstm(...) MORU_WITH_DEFAULTS(moru_lstm_new, moru_lstm_options, MORU_LSTM_DEFAULTS, __VA_ARGS__)
-MORU_API moru_layer *moru_lstm_new(const moru_lstm_options *options);
-
-/** Gated recurrent unit, as moru_lstm(); the formula is that of moru_gru_op().
- *  Variables, gates z, r, h side by side: kernel [in, 3 units], recurrent_kernel [units, 3 units], bias [2, 3 units]
- *  with reset_after (of x and of h), else [3 units]. */
-typedef struct moru_gru_options {
-    MORU_LAYER_OPTIONS
-    int64_t units;
-    const char *activation, *recurrent_activation;
-    bool use_bias;
-    const char *kernel_initializer, *recurrent_initializer, *bias_initializer;
-    const char *kernel_regularizer, *recurrent_regularizer, *bias_regularizer;
-    double dropout, recurrent_dropout;
-    bool return_sequences, return_state, go_backwards, stateful, unroll;
-    bool reset_after;          /**< the reset gate weighs h after its product with the weights */
-} moru_gru_options;
-#define MORU_GRU_DEFAULTS MORU_LAYER_DEFAULTS, .activation = "tanh", .recurrent_activation = "sigmoid", \
-    .use_bias = true, .kernel_initializer = "glorot_uniform", .recurrent_initializer = "orthogonal", \
-    .bias_initializer = "zeros", .reset_after = true
-#define moru_gru(...) MORU_WITH_DEFAULTS(moru_gru_new, moru_gru_options, MORU_GRU_DEFAULTS, __VA_ARGS__)
-MORU_API moru_layer *moru_gru_new(const moru_gru_options *options);
 
 /** 2-D convolution, NHWC. Variables: kernel [kh, kw, in/groups, filters], bias [filters]. */
 typedef struct moru_conv2d_options {
@@ -388,5 +347,6 @@ MORU_API moru_layer *moru_concatenate_new(const moru_concatenate_options *option
 #include <moru/layers/convolution.h>
 #include <moru/layers/pooling.h>
 #include <moru/layers/reshaping.h>
+#include <moru/layers/recurrent.h>
 
 #endif

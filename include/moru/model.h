@@ -24,6 +24,8 @@ MORU_API moru_model *moru_functional(const char *name);
 /** A value of shape [batch, dims...]; -1 in dims: any size. */
 MORU_API moru_node *moru_model_input(moru_model *model, const char *name, const int64_t *dims, int rank);
 MORU_API moru_node *moru_model_input_int(moru_model *model, const char *name, const int64_t *dims, int rank);
+/** An input of any kind, such as moru_input_batch(32, 10, 8); the model takes the layer over. */
+MORU_API moru_node *moru_model_input_from(moru_model *model, moru_layer *layer);
 /** Puts the layer into the model of x (which owns it from now on) and applies it. A layer may be applied again: it is shared. */
 MORU_API moru_node *moru_apply(moru_layer *layer, moru_node *x);
 MORU_API moru_node *moru_apply_n(moru_layer *layer, moru_node *const *xs, int n);
@@ -36,6 +38,8 @@ MORU_API moru_layer *moru_model_layer_of(moru_model *model);
 MORU_API moru_status moru_model_outputs(moru_model *model, moru_node *const *outputs, int n);
 
 MORU_API void moru_model_free(moru_model *model);
+/** Makes what stateful layers have kept of the last batch zeros, as before the first one. */
+MORU_API void moru_model_reset_states(moru_model *model);
 MORU_API moru_status moru_model_status(const moru_model *model);
 MORU_API const char *moru_model_error(const moru_model *model);
 MORU_API const char *moru_model_name(const moru_model *model);
