@@ -109,6 +109,23 @@ static moru_status read_reals(const moru_field *field, json_t *value, moru_reals
     return MORU_OK;
 }
 
+static moru_status read_range(const moru_field *field, json_t *value, double *range, const char *where)
+{
+    json_t *low = json_array_get(value, 0), *high = json_array_get(value, 1);
+    if (json_is_null(value)) {
+        range[0] = range[1] = NAN;
+    } else if (json_is_number(value)) {
+        range[1] = fabs(json_number_value(value));
+        range[0] = -range[1];
+    } else if (json_array_size(value) == 2 && json_is_number(low) && json_is_number(high)) {
+        range[0] = json_number_value(low);
+        range[1] = json_number_value(high);
+    } else {
+        return bad_value(where, field, "a number or two", value);
+    }
+    return MORU_OK;
+}
+
 /* A string as it is, an object as its JSON text. */
 static moru_status read_text(moru_arena *arena, const moru_field *field, json_t *value, const char **out,
                              const char *where)
@@ -172,6 +189,12 @@ static moru_status read_field(moru_arena *arena, const moru_field *field, json_t
         *(int64_t *)target = MORU_NO_INT;
         return json_is_null(value) || to_int(value, target) ? MORU_OK
                                                             : bad_value(where, field, "an integer or null", value);
+    case MORU_FIELD_OPTIONAL_SHAPE:
+        if (!json_is_null(value))
+            return read_shape(field, value, target, where);
+        *(moru_shape *)target = (moru_shape){.rank = 0};
+        return MORU_OK;
+    case MORU_FIELD_RANGE: return read_range(field, value, target, where);
     case MORU_FIELD_TEXT:
     case MORU_FIELD_SPEC: return read_text(arena, field, value, target, where);
     case MORU_FIELD_JSON: return read_json(arena, field, value, target, where);
@@ -179,15 +202,16 @@ static moru_status read_field(moru_arena *arena, const moru_field *field, json_t
     }
 }
 
-/* Of two rows of one name ("learning_rate": a number or a schedule) the later one takes objects and texts. */
+/* Of two rows of one name the later one takes objects and texts ("learning_rate": a number or a schedule) or lists
+ * ("scale": a number or several). */
 static const moru_field *find_field(const moru_field *fields, int n, const char *name, json_t *value)
 {
     const moru_field *found = NULL;
     for (int i = 0; i < n; i++) {
         if (strcmp(fields[i].name, name) != 0)
             continue;
-        bool spec = kind_of(&fields[i]) == MORU_FIELD_SPEC;
-        if (!found || spec == (json_is_object(value) || json_is_string(value)))
+        bool spec = kind_of(&fields[i]) == MORU_FIELD_SPEC, list = kind_of(&fields[i]) == MORU_FIELD_REALS;
+        if (!found || (spec == (json_is_object(value) || json_is_string(value)) && list == json_is_array(value)))
             found = &fields[i];
     }
     return found;
@@ -297,6 +321,12 @@ static json_t *write_field(const moru_field *field, const void *options)
     case MORU_FIELD_OPTIONAL_INT:
         return *(const int64_t *)source == MORU_NO_INT ? json_null()
                                                        : json_integer((json_int_t)*(const int64_t *)source);
+    case MORU_FIELD_OPTIONAL_SHAPE:
+        return ((const moru_shape *)source)->rank > 0 ? write_shape(source, true) : json_null();
+    case MORU_FIELD_RANGE: {
+        const double *range = source;
+        return isnan(range[0]) ? json_null() : json_pack("[f,f]", range[0], range[1]);
+    }
     case MORU_FIELD_TEXT: return *(const char *const *)source ? json_string(*(const char *const *)source) : json_null();
     case MORU_FIELD_SPEC: return write_spec(*(const char *const *)source);
     case MORU_FIELD_JSON:
@@ -314,8 +344,11 @@ json_t *moru_fields_write(const moru_field *fields, int n, const void *options)
             fields[i].kind == MORU_FIELD_LAYER || fields[i].kind == MORU_FIELD_LAYERS)
             continue;
         json_t *value = write_field(&fields[i], options);
-        if (json_is_null(value) && json_object_get(config, fields[i].name))
+        bool empty = json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0);
+        if (empty && json_object_get(config, fields[i].name)) {
+            json_decref(value);
             continue; /* the second row of a name, unused */
+        }
         if (json_object_set_new(config, fields[i].name, value) != 0) {
             moru_fail(MORU_ERR_ARGUMENT, "%s can't be written as JSON", fields[i].name);
             json_decref(config);

@@ -27,13 +27,13 @@ typedef enum moru_field_kind {
     MORU_FIELD_LAYER,   /* moru_layer *: a layer inside; core/ passes it over, layers/ and formats/ see to it */
     MORU_FIELD_LAYERS,  /* moru_layers: several */
     MORU_FIELD_OPTIONAL_INT, /* int64_t; JSON null: MORU_NO_INT */
+    MORU_FIELD_OPTIONAL_SHAPE, /* moru_shape; JSON null: no sizes, null inside: -1 */
+    MORU_FIELD_RANGE,   /* double[2]; JSON also one number x for {-|x|, |x|}; null: {NAN, NAN} */
     MORU_FIELD_IGNORED, /* read and dropped: cannot change a result */
     MORU_FIELD_READ_ONLY = 0x100 /* or'ed to a kind: an older version's name of another field, never written */
 } moru_field_kind;
 
-enum { MORU_MAX_REALS = 64 };
 #define MORU_NO_INT INT64_MIN
-typedef struct moru_reals { int n; double values[MORU_MAX_REALS]; } moru_reals;
 
 typedef struct moru_field {
     const char *name;      /* as in Keras's configuration */

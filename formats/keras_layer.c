@@ -296,7 +296,7 @@ json_t *moru_keras_layer_write(const moru_layer *layer)
         return NULL;
     }
     json_decref(config);
-    if (class_ == &moru_input_class || class_->is_operation)
+    if (class_ == &moru_input_class || class_->is_operation || class_->bare)
         json_object_del(head, "trainable"); /* Keras's InputLayer and operations know no such argument */
     return json_pack("{s:s,s:s,s:o,s:s?}", "module", class_->module, "class_name", class_->class_name, "config", head,
                      "registered_name", class_->is_operation ? class_->class_name : NULL);

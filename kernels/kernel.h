@@ -39,7 +39,7 @@
     K(batch_norm_workspace) K(batch_norm_moments) K(batch_norm_apply) K(batch_norm_grad) \
     K(layer_norm) K(layer_norm_grad_workspace) K(layer_norm_grad) \
     K(attention_workspace) K(attention) K(attention_grad_workspace) K(attention_grad) \
-    K(copy_strided) K(dropout) K(random_uniform) K(random_normal) K(gather_rows) K(scatter_rows) \
+    K(affine) K(affine_grad) K(copy_strided) K(dropout) K(random_uniform) K(random_normal) K(gather_rows) K(scatter_rows) \
     K(lstm_workspace) K(lstm) K(lstm_grad_workspace) K(lstm_grad) \
     K(gru_workspace) K(gru) K(gru_grad_workspace) K(gru_grad) \
     K(resample) K(resample_grad) \

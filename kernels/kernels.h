@@ -69,6 +69,18 @@ typedef struct moru_pool2d {
     bool count_padding;
 } moru_pool2d;
 
+/* What is read outside of a picture: in the order of moru_fill_mode. */
+enum { MORU_AFFINE_CONSTANT, MORU_AFFINE_REFLECT, MORU_AFFINE_WRAP, MORU_AFFINE_NEAREST };
+
+/* Pictures x[n,h,w,c] transformed by eight numbers each, or all by the same. */
+typedef struct moru_affine {
+    int64_t n, h, w, c;
+    bool shared;               /* one transform for all */
+    bool bilinear;             /* between pixels; else the nearest one */
+    int fill_mode;             /* MORU_AFFINE_... */
+    double fill;
+} moru_affine;
+
 /* Attention of q[n,t,heads,dim] to k[n,s,heads,dim] and v[n,s,heads,value_dim]. causal: query i sees keys 0..i only. */
 typedef struct moru_attention {
     int64_t n, heads, t, s, dim, value_dim;
@@ -230,6 +242,11 @@ typedef struct moru_kernels {
     void (*attention_grad)(const moru_attention *g, const moru_real *dy, const moru_real *q, const moru_real *k,
                            const moru_real *v, const moru_real *mask, const moru_real *lse, moru_real *dq,
                            moru_real *dk, moru_real *dv, void *workspace, int threads);
+
+    /* y[n,i,j,:] = x at row (b0 j + b1 i + b2)/k, column (a0 j + a1 i + a2)/k, k = c0 j + c1 i + 1, the transform being
+     * a0 a1 a2 b0 b1 b2 c0 c1; and the gradient of x */
+    void (*affine)(const moru_affine *g, const moru_real *x, const moru_real *transform, moru_real *y, int threads);
+    void (*affine_grad)(const moru_affine *g, const moru_real *dy, const moru_real *transform, moru_real *dx, int threads);
 
     /* Strided copy: y is dense of shape dims[rank]; x is read at sum(i_k stride_k) (strides in elements, 0 and negative
      * allowed; x points at index 0). Elements of `bytes` = 4 or 8 bytes. */

@@ -31,6 +31,7 @@ kernel_sources = \
 	kernels/attention.c \
 	kernels/batch_norm.c \
 	kernels/layer_norm.c \
+	kernels/affine.c \
 	kernels/copy.c \
 	kernels/random.c \
 	kernels/gather.c \

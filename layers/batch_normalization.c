@@ -1,5 +1,6 @@
 /* BatchNormalization: y = (x - mean)/sqrt(variance + epsilon) gamma + beta, by channel; in training with the batch's
- * own statistics, which also move the kept ones: moving = momentum moving + (1 - momentum) batch. */
+ * own statistics, without what a mask leaves out, which also move the kept ones: moving = momentum moving +
+ * (1 - momentum) batch. */
 #include "core/status.h"
 #include "layers/layer.h"
 
@@ -19,6 +20,8 @@ static const moru_field fields[] = {
     MORU_FIELD_DROPPED("renorm_momentum"), /* renorm itself isn't known here, so that true is refused */
     MORU_FIELD_DROPPED("synchronized"),    /* means one device alone here */
 };
+
+static const char *const named_inputs[] = {"mask", NULL};
 
 static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n)
 {
@@ -50,6 +53,43 @@ static void move(const moru_layer_call *c, int k, double momentum, moru_node *va
     moru_layer_update(c, k, moru_add(kept, moru_mul_scalar(value, 1 - momentum)));
 }
 
+/* Moments of what the mask, of x's shape without the last axis, leaves; 1e-7 keeps Keras from dividing by 0. */
+static void masked_moments(moru_node *x, moru_node *mask, int axis, moru_node **mean, moru_node **variance)
+{
+    const moru_shape *shape = moru_node_shape(x);
+    int axes[MORU_MAX_RANK], n = 0;
+    int64_t row[] = {shape->dims[axis]};
+    for (int i = 0; i < shape->rank; i++)
+        if (i != axis)
+            axes[n++] = i;
+    moru_node *weights = moru_broadcast_like(moru_expand_dims(mask, -1), x), *zero = moru_zeros_like(x);
+    moru_node *count = moru_add_scalar(moru_sum(weights, axes, n, true), 1e-7);
+    *mean = moru_div(moru_sum(moru_where(weights, x, zero), axes, n, true), count);
+    moru_node *difference = moru_where(weights, moru_sub(x, *mean), zero);
+    *variance = moru_reshape(moru_div(moru_sum(moru_square(difference), axes, n, true), count), row, 1);
+    *mean = moru_reshape(*mean, row, 1);
+}
+
+static moru_node *train(const moru_layer_call *c, moru_node *x, moru_node *gamma, moru_node *beta, int axis, int k)
+{
+    const moru_batch_normalization_options *o = c->layer->options;
+    moru_node *mask = moru_layer_mask(c, 0), *mean, *variance, *y;
+    if (mask && moru_node_shape(mask)->rank != moru_node_shape(x)->rank - 1)
+        return moru_graph_fail(c->graph, MORU_ERR_SHAPE, "a mask of %d dimensions for an input of %d",
+                               moru_node_shape(mask)->rank, moru_node_shape(x)->rank);
+    if (mask) {
+        masked_moments(x, moru_as_real(mask), axis, &mean, &variance);
+        y = moru_batch_norm_inference(x, gamma, beta, mean, variance, axis, o->epsilon);
+    } else {
+        y = moru_batch_norm(x, gamma, beta, axis, o->epsilon);
+        mean = moru_node_output(y, 1);
+        variance = moru_node_output(y, 2);
+    }
+    move(c, k, o->momentum, mean);
+    move(c, k + 1, o->momentum, variance);
+    return y;
+}
+
 static moru_node *call(const moru_layer_call *c)
 {
     const moru_batch_normalization_options *o = c->layer->options;
@@ -57,19 +97,16 @@ static moru_node *call(const moru_layer_call *c)
     int rank = moru_node_shape(x)->rank, axis = (int)(o->axis < 0 ? o->axis + rank : o->axis), k = 0;
     moru_node *gamma = o->scale ? moru_layer_weight(c, k++) : NULL;
     moru_node *beta = o->center ? moru_layer_weight(c, k++) : NULL;
-    if (!c->training)
-        return moru_batch_norm_inference(x, gamma, beta, moru_layer_weight(c, k), moru_layer_weight(c, k + 1), axis,
-                                         o->epsilon);
-    moru_node *y = moru_batch_norm(x, gamma, beta, axis, o->epsilon);
-    move(c, k, o->momentum, moru_node_output(y, 1));
-    move(c, k + 1, o->momentum, moru_node_output(y, 2));
-    return y;
+    if (c->training && !moru_node_failed(x))
+        return train(c, x, gamma, beta, axis, k);
+    return moru_batch_norm_inference(x, gamma, beta, moru_layer_weight(c, k), moru_layer_weight(c, k + 1), axis,
+                                     o->epsilon);
 }
 
 const moru_layer_class moru_batch_normalization_class = {
     .class_name = "BatchNormalization", .module = "keras.layers", .size = sizeof(moru_batch_normalization_options),
     .defaults = &defaults, .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1,
-    .max_inputs = 1, .frozen_infers = true, .masks = MORU_MASK_PASSES, .build = build, .call = call,
+    .max_inputs = 1, .named_inputs = named_inputs, .frozen_infers = true, .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_batch_normalization_new(const moru_batch_normalization_options *options)

@@ -74,6 +74,7 @@ typedef struct moru_layer_class {
     int min_inputs, max_inputs;    /* by place; max_inputs < 0: any number */
     moru_mask_rule masks;
     bool is_operation;         /* of Keras's ops: no layer for `model.layers` and files of weights */
+    bool bare;                 /* its constructor in Keras knows no "trainable" */
     bool frozen_infers;        /* a layer that isn't trainable runs as for inference */
     const struct moru_cell_class *cell; /* how a cell makes a step; NULL: it is no cell (layers/recurrent.h) */
     /* Checks options and makes the weights for input shapes with a symbolic batch size. Run again for every further

@@ -1,5 +1,18 @@
 layers_sources = \
     layers/activation.c \
+    layers/axes.c \
+    layers/dot.c \
+    layers/einsum_dense.c \
+    layers/group_normalization.c \
+    layers/identity.c \
+    layers/encoding.c \
+    layers/image_color.c \
+    layers/image_crop.c \
+    layers/image_transform.c \
+    layers/noise.c \
+    layers/normalization.c \
+    layers/prelu.c \
+    layers/rms_normalization.c \
     layers/batch_normalization.c \
     layers/concatenate.c \
     layers/constraints.c \

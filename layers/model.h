@@ -59,6 +59,9 @@ void moru_trace_keep_state(moru_trace *trace, moru_node *variable, moru_node *va
 /* One more loss beside the outputs: a scalar, or NULL. */
 void moru_trace_loss(moru_trace *trace, moru_graph *graph, moru_node *loss);
 
+/* One more loss beside the outputs: a scalar, or NULL. */
+void moru_trace_loss(moru_trace *trace, moru_graph *graph, moru_node *loss);
+
 /* Layers as Keras orders them in `model.layers` (for weights files): without the input layer in a Sequential model;
  * a functional one's order is by depth. Fills order (n_layers at most) and returns the count. */
 int moru_model_keras_order(const moru_model *model, moru_layer **order);

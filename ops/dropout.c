@@ -55,7 +55,12 @@ const moru_op_def moru_op_dropout = {
     .infer = infer_dropout, .vjp = vjp_dropout, .run = run_dropout, .print = print_dropout,
 };
 
+moru_node *moru_dropout_from(moru_node *x, double rate, uint64_t stream)
+{
+    return moru_call_1(&moru_op_dropout, x, &(dropout_attrs){rate, stream});
+}
+
 moru_node *moru_dropout_op(moru_node *x, double rate)
 {
-    return moru_call_1(&moru_op_dropout, x, &(dropout_attrs){rate, x ? moru_call_stream(x->graph) : 0});
+    return moru_dropout_from(x, rate, x ? moru_call_stream(x->graph) : 0);
 }

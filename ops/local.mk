@@ -21,6 +21,7 @@ ops_sources = \
 	ops/shape_rules.h \
 	ops/window.h \
 	ops/activation.c \
+	ops/affine.c \
 	ops/activation_grad.c \
 	ops/along_axis.c \
 	ops/argmax.c \

@@ -83,7 +83,7 @@ const moru_op_def moru_op_random_normal = {
 };
 
 static moru_node *fill(const moru_op_def *op, moru_graph *graph, const moru_shape *shape, moru_node *like, double first,
-                       double second)
+                       double second, const uint64_t *stream)
 {
     random_attrs attrs = {.first = first, .second = second};
     if (!graph) {
@@ -98,26 +98,36 @@ static moru_node *fill(const moru_op_def *op, moru_graph *graph, const moru_shap
         attrs.rank = shape->rank;
         memcpy(attrs.dims, shape->dims, (size_t)shape->rank * sizeof attrs.dims[0]);
     }
-    attrs.stream = moru_call_stream(graph);
+    attrs.stream = stream ? *stream : moru_call_stream(graph);
     return moru_apply_op(graph, op, &like, like ? 1 : 0, &attrs);
 }
 
 moru_node *moru_random_uniform_op(moru_graph *graph, moru_shape shape, double low, double high)
 {
-    return fill(&moru_op_random_uniform, graph, &shape, NULL, low, high);
+    return fill(&moru_op_random_uniform, graph, &shape, NULL, low, high, NULL);
 }
 
 moru_node *moru_random_normal_op(moru_graph *graph, moru_shape shape, double mean, double stddev)
 {
-    return fill(&moru_op_random_normal, graph, &shape, NULL, mean, stddev);
+    return fill(&moru_op_random_normal, graph, &shape, NULL, mean, stddev, NULL);
 }
 
 moru_node *moru_random_uniform_like(moru_node *x, double low, double high)
 {
-    return fill(&moru_op_random_uniform, moru_node_graph(x), NULL, x, low, high);
+    return fill(&moru_op_random_uniform, moru_node_graph(x), NULL, x, low, high, NULL);
 }
 
 moru_node *moru_random_normal_like(moru_node *x, double mean, double stddev)
 {
-    return fill(&moru_op_random_normal, moru_node_graph(x), NULL, x, mean, stddev);
+    return fill(&moru_op_random_normal, moru_node_graph(x), NULL, x, mean, stddev, NULL);
+}
+
+moru_node *moru_random_uniform_from(moru_node *x, double low, double high, uint64_t stream)
+{
+    return fill(&moru_op_random_uniform, moru_node_graph(x), NULL, x, low, high, &stream);
+}
+
+moru_node *moru_random_normal_from(moru_node *x, double mean, double stddev, uint64_t stream)
+{
+    return fill(&moru_op_random_normal, moru_node_graph(x), NULL, x, mean, stddev, &stream);
 }

@@ -349,7 +349,7 @@ START_TEST(test_activations)
     assert_layer(VECTOR, moru_relu_layer(.max_value = 6, .negative_slope = 0.1, .threshold = 1), VECTOR, 0);
     assert_layer(VECTOR, moru_leaky_relu_layer(), VECTOR, 0);
     assert_layer(VECTOR, moru_elu_layer(), VECTOR, 0);
-    assert_layer(PICTURE, moru_softmax_layer(.axis = 2), PICTURE, 0);
+    assert_layer(PICTURE, moru_softmax_layer(.axis = MORU_SHAPE(2)), PICTURE, 0);
     assert_refused(VECTOR, moru_activation(), MORU_ERR_ARGUMENT, "activation is missing");
     assert_refused(VECTOR, moru_activation(.activation = "softmin"), MORU_ERR_UNSUPPORTED, "softmin");
     assert_refused(VECTOR, moru_activation(.activation = "tanh(2)"), MORU_ERR_ARGUMENT, "too many");
@@ -358,7 +358,7 @@ START_TEST(test_activations)
     assert_refused(VECTOR, moru_relu_layer(.threshold = NAN), MORU_ERR_ARGUMENT, "threshold");
     assert_refused(VECTOR, moru_leaky_relu_layer(.negative_slope = -1), MORU_ERR_ARGUMENT, "negative_slope");
     assert_refused(VECTOR, moru_elu_layer(.alpha = NAN), MORU_ERR_ARGUMENT, "alpha");
-    assert_refused(VECTOR, moru_softmax_layer(.axis = 2), MORU_ERR_SHAPE, "axis 2");
+    assert_refused(VECTOR, moru_softmax_layer(.axis = MORU_SHAPE(2)), MORU_ERR_SHAPE, "axis 2");
 }
 END_TEST
 

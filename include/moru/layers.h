@@ -192,9 +192,15 @@ MORU_API moru_layer *moru_batch_normalization_new(const moru_batch_normalization
 /** In training each element is 0 with probability rate and x/(1 - rate) otherwise (Srivastava et al., 2014); else y = x. */
 typedef struct moru_dropout_options {
     MORU_LAYER_OPTIONS
-    double rate;               /**< share of the inputs that is dropped, in [0, 1) */
+    double rate;               /**< share of the inputs that is dropped, in [0, 1]; 1: all */
+    moru_shape noise_shape;    /**< for each axis 1: kept or dropped together along it, -1 or the input's size: one by one.
+                                    Rank 0: all one by one */
+    int64_t seed;              /**< ::MORU_NO_SEED: the layer's place in the model is its own seed */
 } moru_dropout_options;
-#define moru_dropout(...) MORU_WITH_DEFAULTS(moru_dropout_new, moru_dropout_options, MORU_LAYER_DEFAULTS, __VA_ARGS__)
+/** Of layers with random numbers: layers with equal seeds draw equal ones. The model's seed counts besides. */
+#define MORU_NO_SEED INT64_MIN
+#define MORU_DROPOUT_DEFAULTS MORU_LAYER_DEFAULTS, .seed = MORU_NO_SEED
+#define moru_dropout(...) MORU_WITH_DEFAULTS(moru_dropout_new, moru_dropout_options, MORU_DROPOUT_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_dropout_new(const moru_dropout_options *options);
 
 /** [n, a, b, ...] gives [n, a b ...]; with data_format "channels_first" axis 1 goes last before. */
@@ -237,9 +243,10 @@ typedef struct moru_elu_options { MORU_LAYER_OPTIONS double alpha; } moru_elu_op
 #define moru_elu_layer(...) MORU_WITH_DEFAULTS(moru_elu_new, moru_elu_options, MORU_ELU_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_elu_new(const moru_elu_options *options);
 
-/** y = exp(x)/sum exp(x) along axis. */
-typedef struct moru_softmax_options { MORU_LAYER_OPTIONS int64_t axis; } moru_softmax_options;
-#define MORU_SOFTMAX_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .axis = -1
+/** y = exp(x)/sum exp(x) along the axes in axis: axes, not sizes, as .axis = MORU_SHAPE(1, 2). A mask, 1 where an element
+ *  counts, may be given by name or come with the input: others are 0. */
+typedef struct moru_softmax_options { MORU_LAYER_OPTIONS moru_shape axis; } moru_softmax_options;
+#define MORU_SOFTMAX_LAYER_DEFAULTS MORU_LAYER_DEFAULTS, .axis = {1, {-1}}
 #define moru_softmax_layer(...) \
     MORU_WITH_DEFAULTS(moru_softmax_new, moru_softmax_options, MORU_SOFTMAX_LAYER_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_softmax_new(const moru_softmax_options *options);
@@ -258,13 +265,13 @@ typedef struct moru_embedding_options {
 MORU_API moru_layer *moru_embedding_new(const moru_embedding_options *options);
 
 /** y = (x - mean)/sqrt(variance + epsilon) gamma + beta, mean and (biased) variance being those of each sample over the axes in
- *  axis, which must be the last ones; Ba et al., 2016. Training and inference are the same. Variables: [gamma if scale],
- *  [beta if center], of those axes' sizes. */
+ *  axis (any but the batch's); Ba et al., 2016. Training and inference are the same. Variables: [gamma if scale],
+ *  [beta if center], of those axes' sizes. rms_scaling, Keras's outdated option: y = x/sqrt(variance + epsilon) gamma. */
 typedef struct moru_layer_normalization_options {
     MORU_LAYER_OPTIONS
     moru_shape axis;           /**< axes, not sizes: MORU_SHAPE(-2, -1) */
     double epsilon;
-    bool center, scale;
+    bool center, scale, rms_scaling;
     const char *beta_initializer, *gamma_initializer;
     const char *beta_regularizer, *gamma_regularizer;
 } moru_layer_normalization_options;
@@ -307,8 +314,12 @@ typedef struct moru_zero_padding2d_options {
     MORU_WITH_DEFAULTS(moru_zero_padding2d_new, moru_zero_padding2d_options, MORU_ZERO_PADDING2D_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_zero_padding2d_new(const moru_zero_padding2d_options *options);
 
-/** x scale + offset. */
-typedef struct moru_rescaling_options { MORU_LAYER_OPTIONS double scale, offset; } moru_rescaling_options;
+/** x scale + offset; by channel, the last axis, where scales or offsets have numbers: .scales = {3, {0.5, 1, 2}}. */
+typedef struct moru_rescaling_options {
+    MORU_LAYER_OPTIONS
+    double scale, offset;
+    moru_reals scales, offsets;
+} moru_rescaling_options;
 #define MORU_RESCALING_DEFAULTS MORU_LAYER_DEFAULTS, .scale = 1.0
 #define moru_rescaling(...) \
     MORU_WITH_DEFAULTS(moru_rescaling_new, moru_rescaling_options, MORU_RESCALING_DEFAULTS, __VA_ARGS__)
@@ -348,5 +359,10 @@ MORU_API moru_layer *moru_concatenate_new(const moru_concatenate_options *option
 #include <moru/layers/pooling.h>
 #include <moru/layers/reshaping.h>
 #include <moru/layers/recurrent.h>
+#include <moru/layers/activation.h>
+#include <moru/layers/dropout.h>
+#include <moru/layers/merging.h>
+#include <moru/layers/normalization.h>
+#include <moru/layers/preprocessing.h>
 
 #endif

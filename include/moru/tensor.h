@@ -44,6 +44,10 @@ MORU_API moru_status moru_shape_size(const moru_shape *shape, int64_t *size);
 MORU_API bool moru_shape_equal(const moru_shape *a, const moru_shape *b);
 /** Writes "[32,784]" into text (always terminated) and returns text. */
 MORU_API char *moru_shape_print(const moru_shape *shape, char *text, size_t size);
+/** A short list of numbers among options. */
+enum { MORU_MAX_REALS = 64 };
+typedef struct moru_reals { int n; double values[MORU_MAX_REALS]; } moru_reals;
+
 #define MORU_SHAPE_TEXT 192 /**< bytes that hold any printed shape */
 
 MORU_API size_t moru_dtype_size(moru_dtype dtype);

@@ -65,30 +65,46 @@ typedef struct cast_options {
 static const cast_options cast_defaults = {MORU_LAYER_DEFAULTS, .dtype = "float32"};
 
 /* Real numbers have one width here, and integers too; true and false are 1 and 0. */
+static moru_node *as_type(const moru_layer_call *c, moru_node *x, const char *dtype)
+{
+    if (strstr(dtype, "float"))
+        return moru_as_real(x);
+    if (strcmp(dtype, "bool") == 0)
+        return moru_not_equal(x, moru_zeros_like(x));
+    if (strstr(dtype, "int"))
+        return moru_node_failed(x) || x->dtype == MORU_INT32 ? x : moru_cast(x, MORU_INT32);
+    return moru_operation_error(c, MORU_ERR_UNSUPPORTED, "dtype \"%.40s\"", dtype);
+}
+
 static moru_node *cast(const moru_layer_call *c)
 {
     const cast_options *o = c->layer->options;
-    moru_node *x = c->inputs[0];
-    if (!o->dtype || strstr(o->dtype, "float"))
-        return moru_as_real(x);
-    if (strcmp(o->dtype, "bool") == 0)
-        return moru_not_equal(x, moru_zeros_like(x));
-    if (strstr(o->dtype, "int"))
-        return moru_node_failed(x) || x->dtype == MORU_INT32 ? x : moru_cast(x, MORU_INT32);
-    return moru_operation_error(c, MORU_ERR_UNSUPPORTED, "dtype \"%.40s\"", o->dtype);
+    return as_type(c, c->inputs[0], o->dtype ? o->dtype : "float32");
 }
 
 MORU_OPERATION(cast, "Cast", "core", cast_options, cast_defaults, cast,
     MORU_FIELDS(MORU_FIELD(cast_options, dtype, MORU_FIELD_TEXT)));
 
 static moru_node *same(const moru_layer_call *c) { return c->inputs[0]; }
-static moru_node *zeros(const moru_layer_call *c) { return moru_zeros_like(c->inputs[0]); }
-static moru_node *ones(const moru_layer_call *c) { return moru_ones_like(c->inputs[0]); }
 static moru_node *stop(const moru_layer_call *c) { return moru_stop_gradient(c->inputs[0]); }
 MORU_OPERATION(copy, "Copy", "numpy", moru_bare_options, moru_bare_defaults, same, .n_fields = 0);
-MORU_OPERATION(zeros_like, "ZerosLike", "numpy", moru_bare_options, moru_bare_defaults, zeros, .n_fields = 0);
-MORU_OPERATION(ones_like, "OnesLike", "numpy", moru_bare_options, moru_bare_defaults, ones, .n_fields = 0);
 MORU_OPERATION(stop_gradient, "StopGradient", "core", moru_bare_options, moru_bare_defaults, stop, .n_fields = 0);
+
+/* Without a dtype that of the input. */
+static const cast_options like_defaults = {MORU_LAYER_DEFAULTS, .dtype = NULL};
+
+static moru_node *like(const moru_layer_call *c, moru_node *value)
+{
+    const cast_options *o = c->layer->options;
+    return o->dtype ? as_type(c, value, o->dtype) : value;
+}
+
+static moru_node *zeros(const moru_layer_call *c) { return like(c, moru_zeros_like(c->inputs[0])); }
+static moru_node *ones(const moru_layer_call *c) { return like(c, moru_ones_like(c->inputs[0])); }
+MORU_OPERATION(zeros_like, "ZerosLike", "numpy", cast_options, like_defaults, zeros,
+    MORU_FIELDS(MORU_FIELD(cast_options, dtype, MORU_FIELD_TEXT)));
+MORU_OPERATION(ones_like, "OnesLike", "numpy", cast_options, like_defaults, ones,
+    MORU_FIELDS(MORU_FIELD(cast_options, dtype, MORU_FIELD_TEXT)));
 
 /* ---- bounds ---- */
 
