@@ -111,31 +111,31 @@ static const moru_field category_fields[] = {
     MORU_FIELD(moru_category_encoding_options, num_tokens, MORU_FIELD_INT),
     MORU_FIELD(moru_category_encoding_options, output_mode, MORU_FIELD_TEXT),
 };
-static const char *const category_inputs[] = {"inputs", "count_weights", NULL};
+static const char *const category_inputs[] = {"count_weights", NULL};
 
 static moru_status build_category(moru_layer *layer, const moru_shape *inputs, const moru_dtype *dtypes, int n)
 {
     const moru_category_encoding_options *o = layer->options;
-    (void)dtypes;
+    (void)dtypes, (void)n;
     MORU_TRY(moru_layer_positive(layer, "num_tokens", &o->num_tokens, 1));
     if (o->num_tokens > 1 << 24)
         return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "num_tokens above 16777216 isn't supported");
-    MORU_TRY(moru_encode_check(layer, o->output_mode, &inputs[0]));
-    if (n > 1 && strcmp(o->output_mode, "count") != 0)
-        return moru_layer_error(layer, MORU_ERR_ARGUMENT, "count_weights go with output_mode \"count\" only");
-    return MORU_OK;
+    return moru_encode_check(layer, o->output_mode, &inputs[0]);
 }
 
 static moru_node *call_category(const moru_layer_call *c)
 {
     const moru_category_encoding_options *o = c->layer->options;
-    return moru_encode_tokens(c->inputs[0], c->n_inputs > 1 ? c->inputs[1] : NULL, o->num_tokens, o->output_mode);
+    moru_node *weights = moru_layer_argument(c, "count_weights", 0);
+    if (weights && strcmp(o->output_mode, "count") != 0)
+        return moru_graph_fail(c->graph, MORU_ERR_ARGUMENT, "count_weights go with output_mode \"count\" only");
+    return moru_encode_tokens(c->inputs[0], weights, o->num_tokens, o->output_mode);
 }
 
 const moru_layer_class moru_category_encoding_class = {
     .class_name = "CategoryEncoding", .module = "keras.layers", .size = sizeof(moru_category_encoding_options),
-    .defaults = &category_defaults, .fields = category_fields, .n_fields = 2, .input_names = category_inputs,
-    .min_inputs = 1, .max_inputs = 2, .build = build_category, .call = call_category,
+    .defaults = &category_defaults, .fields = category_fields, .n_fields = 2, .named_inputs = category_inputs,
+    .min_inputs = 1, .max_inputs = 1, .build = build_category, .call = call_category,
 };
 
 moru_layer *moru_category_encoding_new(const moru_category_encoding_options *options)

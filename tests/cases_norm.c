@@ -101,6 +101,16 @@ BUILD(step)
     {.name = op, .build = build_step, .n = {first, second}, .no_gradient_op = op, .flags = GRADCHECK_NO_GRADIENT, \
      .in = {R(3), R(3), R(3), R(3), R(3)}}
 
+/* n: bilinear, fill mode; p[0]: fill */
+static moru_node *build_affine(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
+{
+    (void)graph;
+    return moru_affine_transform(x[0], x[1], c->n[0] != 0, (moru_fill_mode)c->n[1], c->p[0]);
+}
+
+#define AFFINE(name_, bilinear, mode, ...) \
+    {.name = name_, .build = build_affine, .n = {bilinear, mode}, .p = {0.5}, .in = {__VA_ARGS__}}
+
 const gradcheck_case gradcheck_cases_norm[] = {
     NORM("batch_norm", -1, 1, 1, 1, R(6, 3), R(3), R(3)),
     NORM("batch_norm/images", 3, 1, 1, 1, R(2, 3, 2, 3), R(3), R(3)),
@@ -130,6 +140,19 @@ const gradcheck_case gradcheck_cases_norm[] = {
     {.name = "dropout/rate 0", .build = build_dropout, .p = {0}, .in = {R(5, 2)}},
     {.name = "dropout/empty", .build = build_dropout, .p = {0.5}, .in = {R(0, 2)}},
     {.name = "random factors", .build = build_noise, .in = {R(3, 5)}},
+
+    AFFINE("affine_transform", 1, MORU_FILL_CONSTANT, R(2, 3, 4, 2), GC_FIXED(-1, 1, 2, 8)),
+    AFFINE("affine_transform/reflect", 1, MORU_FILL_REFLECT, R(2, 3, 4, 2), GC_FIXED(-3, 3, 2, 8)),
+    AFFINE("affine_transform/wrap", 1, MORU_FILL_WRAP, R(1, 4, 3, 1), GC_FIXED(-3, 3, 1, 8)),
+    AFFINE("affine_transform/nearest fill, shared", 1, MORU_FILL_NEAREST, R(2, 3, 3, 1), GC_FIXED(-2, 2, 1, 8)),
+    /* a transform near 0 reads one pixel wherever it is: its gradient is 0 */
+    AFFINE("affine_transform/nearest", 0, MORU_FILL_CONSTANT, R(2, 3, 4, 2), GC_REAL(-0.04, 0.04, 2, 8)),
+    AFFINE("affine_transform/nearest, reflect", 0, MORU_FILL_REFLECT, R(1, 3, 4, 2), GC_FIXED(-3, 3, 1, 8)),
+    AFFINE("affine_transform/one pixel", 1, MORU_FILL_REFLECT, R(2, 1, 1, 3), GC_FIXED(-3, 3, 2, 8)),
+    AFFINE("affine_transform/empty", 1, MORU_FILL_WRAP, R(0, 2, 2, 1), GC_FIXED(-1, 1, 0, 8)),
+    AFFINE("affine_transform/no pixels", 1, MORU_FILL_WRAP, R(2, 0, 2, 1), GC_FIXED(-1, 1, 2, 8)),
+    {.name = "affine_transform/transform", .build = build_affine, .n = {1}, .in = {R(1, 3, 3, 1), R(1, 8)},
+     .no_gradient_op = "affine_transform", .flags = GRADCHECK_NO_GRADIENT},
 
     REFUSES("sgd_step", 0, 0),
     REFUSES("sgd_momentum_step", 1, 0),

@@ -1,6 +1,7 @@
 # tests/test_NAME.c is a program of Check tests over the library's objects; tests/double_NAME.c one over the library in
 # double precision. A new one goes into unit_tests or double_tests; double ones need the three lines below, too.
 unit_tests = \
+    tests/test_augmentation \
     tests/test_command \
     tests/test_command_faults \
     tests/test_config \

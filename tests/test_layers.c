@@ -328,7 +328,8 @@ START_TEST(test_shape_layers)
     assert_layer(PICTURE, moru_rescaling(.scale = 2), PICTURE, 0);
     assert_refused(PICTURE, moru_rescaling(.offset = NAN), MORU_ERR_ARGUMENT, "offset");
     assert_layer(VECTOR, moru_dropout(.rate = 0.5), VECTOR, 0);
-    assert_refused(VECTOR, moru_dropout(.rate = 1), MORU_ERR_ARGUMENT, "rate must lie in [0, 1), not 1");
+    assert_layer(VECTOR, moru_dropout(.rate = 1), VECTOR, 0);
+    assert_refused(VECTOR, moru_dropout(.rate = 1.5), MORU_ERR_ARGUMENT, "rate must lie in [0, 1], not 1.5");
     assert_refused(VECTOR, moru_dropout(.rate = NAN), MORU_ERR_ARGUMENT, "rate");
 }
 END_TEST
@@ -405,7 +406,9 @@ START_TEST(test_merging)
         ck_assert_int_eq(merged(again[i], MORU_SHAPE(3, 4), MORU_SHAPE(2, 4), &out, "[?,3,4] and [?,2,4]"),
                          MORU_ERR_SHAPE);
     }
-    ck_assert_int_eq(merged(moru_add_layer(), MORU_SHAPE(3, 4), MORU_SHAPE(4), &out, "fit together"), MORU_ERR_SHAPE);
+    ck_assert_int_eq(merged(moru_add_layer(), MORU_SHAPE(3, 4), MORU_SHAPE(4), &out, NULL), MORU_OK);
+    ck_assert(out.rank == 3 && out.dims[1] == 3 && out.dims[2] == 4);
+    ck_assert_int_eq(merged(moru_add_layer(), MORU_SHAPE(3, 4), MORU_SHAPE(3), &out, "fit together"), MORU_ERR_SHAPE);
     ck_assert_int_eq(merged(moru_concatenate(), MORU_SHAPE(3, 4), MORU_SHAPE(3, 5), &out, NULL), MORU_OK);
     ck_assert(out.dims[1] == 3 && out.dims[2] == 9);
     ck_assert_int_eq(merged(moru_concatenate(.axis = 1), MORU_SHAPE(3, 4), MORU_SHAPE(3, 5), &out, "axis 1"),

@@ -21,7 +21,7 @@ def preprocessing(rng):
     edges = [-1.0, -0.25, 0.0, 0.5]
     values = [
         L.Normalization()(x), L.Normalization(axis=None)(x), L.Normalization(axis=(1, 2), invert=True)(p),
-        L.Normalization(axis=1)(p), L.Normalization(axis=-1, mean=[1.0, 2.0, 3.0, 4.0], variance=[0.5, 1.0, 2.0, 0.0])(x),
+        L.Normalization(axis=1)(p), L.Normalization(axis=-1, mean=[1.0, 2.0, 3.0, 4.0], variance=[0.5, 1.0, 2.0, 0.3])(x),
         L.Normalization(axis=None, mean=0.3, variance=4.0, invert=True)(p), L.Normalization(mean=0.1, variance=0.2)(x),
         L.Normalization(axis=(1, 2), mean=[1.0, 2.0, 3.0, 4.0, 5.0], variance=[1.0] * 5)(p),
         L.Normalization(axis=(2, 1), mean=[[0.1] * 5, [0.2] * 5, [0.3] * 5], variance=[[2.0] * 5] * 3)(p),

@@ -46,7 +46,7 @@ MORU_API moru_layer *moru_discretization_new(const moru_discretization_options *
 
 /** Tokens 0 to num_tokens - 1, others count as none. "one_hot": each becomes num_tokens numbers, 1 at its own place, on a
  *  new last axis, or on the last one if that has size 1. "multi_hot" and "count": [n, k] tokens become [n, num_tokens],
- *  whether each is there or how often; a second input count_weights [n, k] gives what each counts. No gradient but for
+ *  whether each is there or how often; an input [n, k] by the name count_weights says what each counts. No gradient but for
  *  count_weights, no variables. */
 typedef struct moru_category_encoding_options {
     MORU_LAYER_OPTIONS
