@@ -32,6 +32,7 @@ unit_tests = \
     tests/test_loss_values \
     tests/test_models \
     tests/test_nested \
+    tests/test_noise \
     tests/test_operations \
     tests/test_optimizers \
     tests/test_ops_math \

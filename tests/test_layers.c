@@ -185,8 +185,9 @@ START_TEST(test_layer_normalization)
     assert_layer(VECTOR, moru_layer_normalization(.scale = false), VECTOR, 7);
     assert_layer(VECTOR, moru_layer_normalization(.scale = false, .center = false), VECTOR, 0);
     assert_layer(MORU_SHAPE(-1, 3), moru_layer_normalization(), MORU_SHAPE(-1, 3), 6);
-    assert_refused(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(1)), MORU_ERR_UNSUPPORTED, "axis 1 isn't");
-    assert_refused(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(3, -1)), MORU_ERR_UNSUPPORTED, "axis -1");
+    assert_layer(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(1)), PICTURE, 22);
+    assert_layer(PICTURE, moru_layer_normalization(.rms_scaling = true), PICTURE, 6);
+    assert_refused(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(3, -1)), MORU_ERR_ARGUMENT, "axis 3 of its input twice");
     assert_refused(PICTURE, moru_layer_normalization(.axis = MORU_SHAPE(4)), MORU_ERR_SHAPE, "axis 4");
     assert_refused(VECTOR, moru_layer_normalization(.axis = MORU_SHAPE(0, 1)), MORU_ERR_SHAPE, "axis 0");
     assert_refused(VECTOR, moru_layer_normalization(.axis = {0}), MORU_ERR_ARGUMENT, "axis");
