@@ -33,11 +33,21 @@ moru_status moru_hdf5_describe(moru_hdf5 *file, const char *path, moru_hdf5_type
 moru_status moru_hdf5_read(moru_hdf5 *file, const char *path, moru_hdf5_type type, void *data, int64_t count);
 /* A text attribute of the group or data set at path ("/": the root); free() it. NULL and MORU_OK if there is none. */
 moru_status moru_hdf5_text(moru_hdf5 *file, const char *path, const char *attribute, char **text);
+/* A list of texts in an attribute, or in chunks of it: "layer_names0", "layer_names1", ... Free with
+ * moru_hdf5_free_texts(). *found: whether the attribute is there. */
+moru_status moru_hdf5_texts(moru_hdf5 *file, const char *path, const char *attribute, char ***texts, int64_t *count,
+                            bool *found);
+void moru_hdf5_free_texts(char **texts, int64_t count);
 
 /* Writes a data set, little-endian, contiguous, without filters; groups on the way are made. */
 moru_status moru_hdf5_write(moru_hdf5 *file, const char *path, moru_hdf5_type type, const moru_shape *shape,
                             const void *data);
 /* Makes a group, and those on the way; name becomes its attribute "name" unless it is NULL. */
 moru_status moru_hdf5_make_group(moru_hdf5 *file, const char *path, const char *name);
+/* Attributes of the group at path ("/": the root). In the forms that Keras gives them: lists go into chunks where they
+ * are long, and are called ASCII whatever they hold; an empty one is of type float64. */
+moru_status moru_hdf5_write_text(moru_hdf5 *file, const char *path, const char *attribute, const char *text, bool utf8);
+moru_status moru_hdf5_write_texts(moru_hdf5 *file, const char *path, const char *attribute, const char *const *texts,
+                                  int64_t count);
 
 #endif

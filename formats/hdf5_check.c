@@ -24,6 +24,8 @@ typedef struct walk {
     bool hidden;             /* there are things in heaps of the newer format, which aren't walked through */
     uint8_t *heap;           /* names of the group at hand */
     uint64_t heap_size;
+    uint64_t globals;        /* address of the collection of texts at hand; 0: none */
+    uint64_t *lengths;       /* of its objects, by number; UNDEFINED: there is none */
 } walk;
 
 static uint64_t number(const uint8_t *bytes, int n)
@@ -206,29 +208,43 @@ static bool check_layout(walk *w, const uint8_t *m, uint64_t length)
                                check_chunks(w, address, dimensions, MAX_LEVEL));
 }
 
-/* Object `index` of a global heap collection must be there, and be of length bytes. Every object is looked at, as the
- * HDF5 library does when it loads the collection. */
-static bool check_global(walk *w, uint64_t address, uint64_t index, uint64_t length)
+/* Every object of a global heap collection is looked at, as the HDF5 library does when it loads it. Lists of names have
+ * many texts in one collection, which is loaded once for them. */
+static bool load_globals(walk *w, uint64_t address)
 {
     uint8_t head[16], object[16];
-    bool found = false;
+    if (w->globals == address && address != 0)
+        return true;
+    w->globals = 0;
+    if (!w->lengths && !(w->lengths = malloc(65536 * sizeof *w->lengths)))
+        return false;
     if (!visit(w) || !get(w, address, head, sizeof head) || memcmp(head, "GCOL", 4) != 0 || head[4] != 1)
         return false;
     uint64_t size = number(head + 8, 8), n;
     if (size < 4096 || !inside(w, address, size)) /* the least that is ever written */
         return false;
+    memset(w->lengths, 0xff, 65536 * sizeof *w->lengths);
     for (uint64_t at = 16; at + 16 <= size; at += 16 + (n + 7) / 8 * 8) {
         if (!visit(w) || !get(w, address + at, object, sizeof object))
             return false;
         n = number(object + 8, 8);
-        if (number(object, 2) == 0) /* the rest is free; its own head counts */
-            return found && n == size - at;
+        if (number(object, 2) == 0) { /* the rest is free; its own head counts */
+            if (n != size - at)
+                return false;
+            break;
+        }
         if (n > size - at - 16)
             return false;
-        if (number(object, 2) == index)
-            found = n == length; /* of two of one number the library takes the last */
+        w->lengths[number(object, 2)] = n; /* of two of one number the library takes the last */
     }
-    return found;
+    w->globals = address;
+    return true;
+}
+
+/* Object `index` of a global heap collection must be there, and be of length bytes. */
+static bool check_global(walk *w, uint64_t address, uint64_t index, uint64_t length)
+{
+    return load_globals(w, address) && index > 0 && index < 65536 && w->lengths[index] == length;
 }
 
 /* Number of elements of a data space of n bytes: {version, rank, flags, ...}, sizes from byte 8 or, in version 2, 4. */
@@ -471,5 +487,6 @@ bool moru_hdf5_check(int fd, const void *bytes, int64_t size, bool *hidden)
     *hidden = w.hidden;
     free(w.headers);
     free(w.heap);
+    free(w.lengths);
     return ok;
 }

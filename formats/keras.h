@@ -3,6 +3,7 @@
 #define MORU_FORMATS_KERAS_H
 
 #include <jansson.h>
+#include <moru/formats.h>
 #include "formats/hdf5.h"
 #include "layers/model.h"
 
@@ -76,14 +77,29 @@ json_t *moru_keras2_operation(json_t *object);
 /* ---- model.weights.h5 ---- */
 
 moru_status moru_keras_weights_write(moru_model *model, const char *where, void **data, int64_t *size);
-/* All or nothing. resume: the optimizer's state must fit, too; otherwise one that doesn't is passed over, as Keras
- * does. */
-moru_status moru_keras_weights_read(moru_model *model, moru_hdf5 *file, bool resume, const char *where);
+/* All or nothing. options NULL: everything must fit. resume: the model is being loaded (on failure it may be left
+ * half), and the optimizer's state must fit, too; otherwise one that doesn't is passed over, as Keras does. */
+moru_status moru_keras_weights_read(moru_model *model, moru_hdf5 *file, const moru_weights_options *options,
+                                    bool resume, const char *where);
 
 /* ---- .keras ---- */
 
 moru_status moru_keras_archive_write(moru_model *model, const char *path);
 moru_status moru_keras_archive_read(moru_model **model, const char *path, bool compile);
-moru_status moru_keras_archive_read_weights(moru_model *model, const char *path);
+moru_status moru_keras_archive_read_weights(moru_model *model, const char *path, const moru_weights_options *options);
+
+/* ---- older .h5 ---- */
+
+/* Whether an open file is of this form; *whole: it holds the model, too. */
+moru_status moru_keras_h5_is(moru_hdf5 *file, bool *is, bool *whole);
+moru_status moru_keras_h5_read(moru_model **model, moru_hdf5 *file, bool compile, const char *where);
+moru_status moru_keras_h5_read_weights(moru_model *model, moru_hdf5 *file, const moru_weights_options *options,
+                                       const char *where);
+/* whole: with the configuration and the optimizer's state. */
+moru_status moru_keras_h5_write(moru_model *model, bool whole, const char *where, void **data, int64_t *size);
+/* A configuration that Keras 2 wrote, as Keras 3 would have. What has no such form goes to faults. */
+void moru_keras2_config(json_t *config, const char *path, moru_listing *faults);
+/* Keras's training_config as compile_config: new reference; NULL when out of memory. */
+json_t *moru_keras_training_config(json_t *config);
 
 #endif

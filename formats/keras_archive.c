@@ -193,7 +193,7 @@ static moru_status read_config(const archive *a, bool compile, moru_model **mode
     return status;
 }
 
-static moru_status read_weights(const archive *a, moru_model *model, bool resume)
+static moru_status read_weights(const archive *a, moru_model *model, const moru_weights_options *options, bool resume)
 {
     char *data;
     int64_t size;
@@ -201,7 +201,7 @@ static moru_status read_weights(const archive *a, moru_model *model, bool resume
     MORU_TRY(read_member(a, WEIGHTS, INT64_MAX, &data, &size));
     moru_status status = moru_hdf5_open_image(&file, data, size, a->path);
     if (status == MORU_OK)
-        status = moru_keras_weights_read(model, file, resume, a->path);
+        status = moru_keras_weights_read(model, file, options, resume, a->path);
     moru_hdf5_close(file);
     free(data);
     return status;
@@ -213,7 +213,7 @@ moru_status moru_keras_archive_read(moru_model **model, const char *path, bool c
     MORU_TRY(open_archive(&a, path));
     moru_status status = read_config(&a, compile, model);
     if (status == MORU_OK)
-        status = read_weights(&a, *model, true);
+        status = read_weights(&a, *model, NULL, true);
     zip_discard(a.zip);
     if (status != MORU_OK) {
         moru_model_free(*model);
@@ -222,11 +222,11 @@ moru_status moru_keras_archive_read(moru_model **model, const char *path, bool c
     return status;
 }
 
-moru_status moru_keras_archive_read_weights(moru_model *model, const char *path)
+moru_status moru_keras_archive_read_weights(moru_model *model, const char *path, const moru_weights_options *options)
 {
     archive a;
     MORU_TRY(open_archive(&a, path));
-    moru_status status = read_weights(&a, model, false);
+    moru_status status = read_weights(&a, model, options, false);
     zip_discard(a.zip);
     return status;
 }

@@ -1,5 +1,5 @@
 /* .weights.h5: weights under /layers, the optimizer's state under /optimizer. */
-#include "formats/keras.h"
+#include "formats/intake.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,68 +131,15 @@ moru_status moru_keras_weights_write(moru_model *model, const char *where, void 
 
 /* ---- reading ---- */
 
-/* Data on its way into a tensor: nothing is changed before everything has been read. */
-typedef struct pending {
-    moru_tensor *target, *value;
-} pending;
-
 typedef struct reader {
+    moru_intake in;
     moru_hdf5 *file;
     const char *where, *layers; /* the name of the group of layers */
     const char *state;          /* the group of the optimizer's variables */
-    pending *pending;
-    int n, capacity;
     bool has_iteration, has_rate;
     int64_t iteration;
     moru_real rate;
-    moru_listing faults;
 } reader;
-
-static moru_status read_later(reader *r, const char *path, moru_tensor *target)
-{
-    if (r->n == r->capacity) {
-        int more = r->capacity ? 2 * r->capacity : 32;
-        pending *fresh = realloc(r->pending, (size_t)more * sizeof *fresh);
-        if (!fresh)
-            return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", r->where);
-        r->pending = fresh;
-        r->capacity = more;
-    }
-    moru_tensor *value = moru_tensor_new(MORU_REAL, *moru_tensor_shape(target));
-    if (!value)
-        return moru_fail_in(MORU_ERR_MEMORY, r->where);
-    r->pending[r->n++] = (pending){target, value};
-    return moru_hdf5_read(r->file, path, MORU_HDF5_REAL, moru_tensor_data(value), moru_tensor_size(value));
-}
-
-/* A fault of the file's structure goes to the listing, and reading goes on for the sake of the others. */
-static void fault(reader *r, moru_status status)
-{
-    const char *text = moru_last_error();
-    size_t n = strlen(r->where);
-    if (strncmp(text, r->where, n) == 0 && strncmp(text + n, ": ", 2) == 0)
-        text += n + 2;
-    moru_listing_add(&r->faults, status, "%s", text);
-}
-
-static void read_weight(reader *r, const char *path, const char *what, moru_tensor *target)
-{
-    moru_hdf5_type type;
-    moru_shape shape;
-    char here[MORU_SHAPE_TEXT], there[MORU_SHAPE_TEXT];
-    moru_status status = moru_hdf5_describe(r->file, path, &type, &shape);
-    if (status != MORU_OK) {
-        fault(r, status);
-    } else if (!moru_shape_equal(&shape, moru_tensor_shape(target))) {
-        moru_listing_add(&r->faults, MORU_ERR_SHAPE, "\"%s\" is %s in the file and %s %s in the model", path,
-                         moru_shape_print(&shape, there, sizeof there), what,
-                         moru_shape_print(moru_tensor_shape(target), here, sizeof here));
-    } else {
-        status = read_later(r, path, target);
-        if (status != MORU_OK)
-            fault(r, status);
-    }
-}
 
 /* Whether the group at path holds `wanted` variables; without any it may be missing. */
 static bool count_fits(reader *r, const moru_layer *layer, const char *path, int wanted)
@@ -202,13 +149,18 @@ static bool count_fits(reader *r, const moru_layer *layer, const char *path, int
     moru_status status = moru_hdf5_find(r->file, path, &kind);
     if (status == MORU_OK && kind == MORU_HDF5_MISSING && wanted == 0)
         return true;
+    if (status == MORU_OK && kind == MORU_HDF5_MISSING) {
+        moru_intake_missing(&r->in, "\"%s\" is missing, with %d variables of %s \"%s\"", path, wanted,
+                            layer->class_->class_name, layer->name);
+        return false;
+    }
     if (status == MORU_OK)
         status = moru_hdf5_count(r->file, path, &count);
     if (status != MORU_OK)
-        fault(r, status);
+        moru_intake_fault(&r->in, status);
     else if (count != wanted)
-        moru_listing_add(&r->faults, MORU_ERR_SHAPE, "\"%s\" holds %lld variables and %s \"%s\" has %d", path,
-                         (long long)count, layer->class_->class_name, layer->name, wanted);
+        moru_intake_mismatch(&r->in, "\"%s\" holds %lld variables and %s \"%s\" has %d", path, (long long)count,
+                             layer->class_->class_name, layer->name, wanted);
     return status == MORU_OK && count == wanted;
 }
 
@@ -234,7 +186,7 @@ static void read_layer(reader *r, const place *p)
         snprintf(path + strlen(path), 16, "/%d", number);
         snprintf(what, sizeof what, "%s/%s", layer->name, layer->weights[k].name);
         if (fits)
-            read_weight(r, path, what, layer->weights[k].tensor);
+            moru_intake_hdf5(&r->in, r->file, path, what, layer->weights[k].tensor);
     }
 }
 
@@ -265,7 +217,7 @@ static moru_status find_strangers(reader *r, const place *places, int n)
             continue;
         MORU_TRY(moru_hdf5_count(r->file, path, &variables));
         if (variables > 0)
-            moru_listing_add(&r->faults, MORU_ERR_SHAPE, "\"%s\" is in the file only", path);
+            moru_intake_missing(&r->in, "\"%s\" is in the file only", path);
     }
     return MORU_OK;
 }
@@ -278,7 +230,7 @@ static moru_status read_slots(reader *r, moru_training *t, int first)
     for (int k = 0; k < t->n_slots; k++) {
         snprintf(path, sizeof path, "%s/%d", r->state, first + k);
         snprintf(what, sizeof what, "slot %d", k);
-        read_weight(r, path, what, t->slots[k]);
+        moru_intake_hdf5(&r->in, r->file, path, what, t->slots[k]);
     }
     return MORU_OK;
 }
@@ -321,19 +273,19 @@ static moru_status read_optimizer(reader *r, moru_training *t)
     return count > (rate ? 2 : 1) ? read_slots(r, t, rate ? 2 : 1) : MORU_OK;
 }
 
-/* Without resume, what was read of a state that doesn't fit is forgotten. */
+/* Without resume, a state that doesn't fit is forgotten. */
 static void read_state(reader *r, moru_training *t, bool resume)
 {
-    int before = r->n;
-    moru_listing faults = r->faults;
+    int before = r->in.n;
+    moru_listing faults = r->in.faults;
     moru_status status = read_optimizer(r, t);
     if (status != MORU_OK)
-        fault(r, status);
-    if (r->faults.count == faults.count || resume)
+        moru_intake_fault(&r->in, status);
+    if (r->in.faults.count == faults.count || resume)
         return;
-    while (r->n > before)
-        moru_tensor_free(r->pending[--r->n].value);
-    r->faults = faults;
+    while (r->in.n > before)
+        free(r->in.items[--r->in.n].path);
+    r->in.faults = faults;
     r->has_iteration = r->has_rate = false;
 }
 
@@ -341,9 +293,7 @@ static void read_state(reader *r, moru_training *t, bool resume)
 
 static void commit(reader *r, moru_training *t)
 {
-    for (int k = 0; k < r->n; k++)
-        memcpy(moru_tensor_data(r->pending[k].target), moru_tensor_const_data(r->pending[k].value),
-               (size_t)moru_tensor_size(r->pending[k].target) * sizeof(moru_real));
+    moru_intake_commit(&r->in);
     if (r->has_iteration)
         t->iteration = r->iteration;
     /* The configuration has the rate in full; the file's copy counts only if it was changed since. */
@@ -361,42 +311,66 @@ static moru_status find_layers(reader *r)
         if (kind == MORU_HDF5_GROUP)
             return MORU_OK;
     }
-    char *text = NULL;
-    moru_status status = moru_hdf5_text(r->file, "/", "model_config", &text);
-    free(text);
-    if (status == MORU_OK && text)
-        return moru_fail(MORU_ERR_UNSUPPORTED, "%s: a whole model in the older .h5 form; save it as .keras", r->where);
     return moru_fail(MORU_ERR_FORMAT, "%s: holds no group \"layers\": not a Keras weights file", r->where);
+}
+
+/* By name: groups are those whose attribute "name" is the layer's. Layers without one aren't in the file. */
+static moru_status rename_places(reader *r, place *places, int n)
+{
+    int64_t count;
+    MORU_TRY(moru_hdf5_count(r->file, r->layers, &count));
+    for (int k = 0; k < n; k++)
+        snprintf(places[k].group, sizeof places[k].group, "(%.150s)", places[k].layer->name); /* no name of Keras's */
+    for (int64_t i = 0; i < count; i++) {
+        char *group, *name = NULL, path[PATH];
+        moru_hdf5_kind kind;
+        MORU_TRY(moru_hdf5_name_at(r->file, r->layers, i, &group));
+        snprintf(path, sizeof path, "%s/%.150s/vars", r->layers, group);
+        moru_status status = moru_hdf5_find(r->file, path, &kind);
+        if (status == MORU_OK && kind == MORU_HDF5_GROUP)
+            status = moru_hdf5_text(r->file, path, "name", &name);
+        for (int k = 0; k < n && name; k++)
+            if (strcmp(places[k].layer->name, name) == 0)
+                snprintf(places[k].group, sizeof places[k].group, "%.150s", group);
+        free(group);
+        free(name);
+        MORU_TRY(status);
+    }
+    return MORU_OK;
 }
 
 static moru_status read_all(reader *r, moru_model *model, bool resume)
 {
     place *places = NULL;
+    const moru_weights_options *o = r->in.options;
     MORU_TRY(find_layers(r));
     int n = find_places(model, &places);
     if (n < 0)
         return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", r->where);
-    for (int k = 0; k < n; k++)
+    moru_status status = o->by_name ? rename_places(r, places, n) : MORU_OK;
+    for (int k = 0; k < n && status == MORU_OK; k++)
         read_layer(r, &places[k]);
-    moru_status status = find_strangers(r, places, n);
+    if (status == MORU_OK)
+        status = find_strangers(r, places, n);
     free(places);
     if (status != MORU_OK)
-        fault(r, status);
-    if (moru_model_optimizer(model))
+        moru_intake_fault(&r->in, status);
+    if (moru_model_optimizer(model) && !o->by_name && !o->partial && !o->skip_mismatch)
         read_state(r, model->training, resume);
-    return moru_listing_fail(&r->faults, r->where, "doesn't fit the model");
+    return moru_intake_run(&r->in);
 }
 
-moru_status moru_keras_weights_read(moru_model *model, moru_hdf5 *file, bool resume, const char *where)
+moru_status moru_keras_weights_read(moru_model *model, moru_hdf5 *file, const moru_weights_options *options,
+                                    bool resume, const char *where)
 {
     if (moru_model_status(model) != MORU_OK)
         return moru_fail(moru_model_status(model), "%s", moru_model_error(model));
-    reader r = {.file = file, .where = where};
+    reader r = {.file = file, .where = where,
+                .in = {.where = where, .options = options ? options : &moru_weights_strict, .fresh = resume,
+                       .read = moru_intake_read_hdf5, .source = file}};
     moru_status status = read_all(&r, model, resume);
     if (status == MORU_OK)
         commit(&r, model->training);
-    for (int k = 0; k < r.n; k++)
-        moru_tensor_free(r.pending[k].value);
-    free(r.pending);
+    moru_intake_free(&r.in);
     return status;
 }

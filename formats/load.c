@@ -36,6 +36,21 @@ static moru_status find_kind(const char *path, kind *is)
     return *is != OTHER ? MORU_OK : moru_fail(MORU_ERR_FORMAT, "%s: is neither a .keras nor an HDF5 file", path);
 }
 
+static moru_status load_hdf5(moru_model **model, const char *path, bool compile)
+{
+    moru_hdf5 *file;
+    bool is, whole;
+    MORU_TRY(moru_hdf5_open(&file, path));
+    moru_status status = moru_keras_h5_is(file, &is, &whole);
+    if (status == MORU_OK && !whole)
+        status = moru_fail(MORU_ERR_UNSUPPORTED, "%s: holds weights, not a whole model; weights alone are read into a "
+                           "model that exists", path);
+    if (status == MORU_OK)
+        status = moru_keras_h5_read(model, file, compile, path);
+    moru_hdf5_close(file);
+    return status;
+}
+
 static moru_status load(moru_model **model, const char *path, bool compile)
 {
     kind is;
@@ -45,8 +60,7 @@ static moru_status load(moru_model **model, const char *path, bool compile)
     MORU_TRY(find_kind(path, &is));
     if (is == ZIP)
         return moru_keras_archive_read(model, path, compile);
-    return moru_fail(MORU_ERR_UNSUPPORTED, "%s: an HDF5 file, not a whole model in a .keras file; weights alone are "
-                     "read into a model that exists", path);
+    return load_hdf5(model, path, compile);
 }
 
 moru_status moru_load(moru_model **model, const char *path)
@@ -59,17 +73,29 @@ moru_status moru_load_uncompiled(moru_model **model, const char *path)
     return load(model, path, false);
 }
 
-moru_status moru_load_weights(moru_model *model, const char *path)
+static moru_status load_hdf5_weights(moru_model *model, const char *path, const moru_weights_options *options)
+{
+    moru_hdf5 *file = NULL;
+    bool is, whole;
+    MORU_TRY(moru_hdf5_open(&file, path));
+    moru_status status = moru_keras_h5_is(file, &is, &whole);
+    if (status == MORU_OK)
+        status = is ? moru_keras_h5_read_weights(model, file, options, path)
+                    : moru_keras_weights_read(model, file, options, false, path);
+    moru_hdf5_close(file);
+    return status;
+}
+
+moru_status moru_load_weights_with(moru_model *model, const char *path, const moru_weights_options *options)
 {
     kind is;
     if (!model || !path)
         return moru_fail(MORU_ERR_ARGUMENT, "moru_load_weights: an argument is NULL");
     MORU_TRY(find_kind(path, &is));
-    if (is == ZIP)
-        return moru_keras_archive_read_weights(model, path);
-    moru_hdf5 *file = NULL;
-    MORU_TRY(moru_hdf5_open(&file, path));
-    moru_status status = moru_keras_weights_read(model, file, false, path);
-    moru_hdf5_close(file);
-    return status;
+    return is == ZIP ? moru_keras_archive_read_weights(model, path, options) : load_hdf5_weights(model, path, options);
+}
+
+moru_status moru_load_weights(moru_model *model, const char *path)
+{
+    return moru_load_weights_with(model, path, NULL);
 }

@@ -5,12 +5,16 @@ formats_sources = \
     formats/hdf5.c \
     formats/hdf5_check.c \
     formats/hdf5_read.c \
+    formats/hdf5_text.c \
+    formats/intake.c \
+    formats/keras2_config.c \
     formats/keras_archive.c \
     formats/keras2_operation.c \
     formats/keras_config.c \
     formats/keras_constant.c \
     formats/keras_functional_read.c \
     formats/keras_functional_write.c \
+    formats/keras_h5_read.c \
     formats/keras_layer.c \
     formats/keras_operations.c \
     formats/keras_weights.c \

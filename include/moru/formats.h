@@ -11,15 +11,34 @@
 extern "C" {
 #endif
 
-/** Writes a model; the name decides: .keras (whole, with optimizer state if compiled) or .weights.h5. */
+/** Writes a model; the name decides: .keras (Keras 3; whole, with the optimizer's state if compiled), .h5 (the older
+ *  whole form, which Keras 2 and 3 know), or weights alone: .weights.h5 (Keras 3), .safetensors (PyTorch's layouts). */
 MORU_API moru_status moru_save(moru_model *model, const char *path);
-/** Reads a .keras file. A compiled one comes back compiled, with its optimizer's state. */
+/** Reads a .keras or .h5 file that holds a whole model. A compiled one comes back compiled, with its optimizer's state. */
 MORU_API moru_status moru_load(moru_model **model, const char *path);
-/** Reads a .keras file for inference only: what it was compiled with is left out, and need not be supported. */
+/** The same for inference only: what it was compiled with is left out, and need not be supported. */
 MORU_API moru_status moru_load_uncompiled(moru_model **model, const char *path);
-/** Reads a .weights.h5 or .keras file's weights into a model of the same structure. All or nothing: on any mismatch the model is
+/** Reads weights into a model of the same structure from a .keras, .weights.h5 or .h5 file, whole or weights only, or
+ *  PyTorch's from a .safetensors file or an HDF5 file of a state_dict. All or nothing: on any mismatch the model is
  *  left as it was and the message lists every one. */
 MORU_API moru_status moru_load_weights(moru_model *model, const char *path);
+
+/** How weights are matched with a model. Zeros: by place (PyTorch's by name, then by what fits), and all must fit. */
+typedef struct moru_weights_options {
+    bool by_name;        /**< Keras's files: layers are found by their names; those on one side only are left alone. */
+    bool partial;        /**< What the file or the model lacks is left alone. */
+    bool skip_mismatch;  /**< What has another shape, or layers with another number of weights, are left alone. */
+    const char *mapping; /**< PyTorch's: file of a JSON object {"layer": "module", ...}; NULL: none. An object
+                              {"module": "module", "flatten": "channels_last"} in place of a name says that rows of a
+                              Dense after a Flatten are as here already. */
+    char **skipped;      /**< Receives a list of what was left alone, or NULL; free() it. NULL: not wanted. */
+    int *loaded;         /**< Receives the number of weights read. NULL: not wanted. */
+} moru_weights_options;
+/** moru_load_weights() with options (NULL: none). */
+MORU_API moru_status moru_load_weights_with(moru_model *model, const char *path, const moru_weights_options *options);
+/** Writes weights alone: .weights.h5, .h5 (the older form) or .safetensors, whose names come from the mapping's file
+ *  (NULL: from the layers' names). */
+MORU_API moru_status moru_save_weights(moru_model *model, const char *path, const char *mapping);
 /** The model's Keras configuration (config.json) as text; free() it. */
 MORU_API char *moru_model_to_json(moru_model *model);
 MORU_API moru_status moru_model_from_json(moru_model **model, const char *json, const char *where);
