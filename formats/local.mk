@@ -1,5 +1,6 @@
 formats_sources = \
     formats/arrays.c \
+    formats/bundle.c \
     formats/canvas.c \
     formats/file.c \
     formats/hdf5.c \
@@ -15,6 +16,7 @@ formats_sources = \
     formats/keras_functional_read.c \
     formats/keras_functional_write.c \
     formats/keras_h5_read.c \
+    formats/keras_h5_write.c \
     formats/keras_layer.c \
     formats/keras_operations.c \
     formats/keras_weights.c \
@@ -23,4 +25,10 @@ formats_sources = \
     formats/plot_history.c \
     formats/plot_images.c \
     formats/png.c \
-    formats/save.c
+    formats/safetensors.c \
+    formats/save.c \
+    formats/statedict.c \
+    formats/torch_match.c \
+    formats/torch_read.c \
+    formats/torch_rules.c \
+    formats/torch_write.c
