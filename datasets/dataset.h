@@ -29,5 +29,6 @@ moru_status moru_dataset_take(moru_dataset **dataset, const char *name, moru_ten
 /* Data sets "x" (or "x0", "x1", ...) and "target" ("target0", ...) of an HDF5 file: floating ones as MORU_REAL,
  * integers as MORU_INT32; the first axis counts samples. A target of one integer from 0 up per sample is its class. */
 moru_status moru_dataset_h5(moru_dataset **dataset, const char *path);
+moru_status moru_dataset_npz(moru_dataset **dataset, const char *path);
 
 #endif

@@ -1,4 +1,4 @@
-/* Arrays in an HDF5 file as a data set: "x" or "x0", "x1", ..., and "target" or "target0", ... */
+/* Arrays in an HDF5 file, or in NumPy's .npz, as a data set: "x" or "x0", "x1", ..., and "target" or "target0", ... */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,9 +9,10 @@
 #include "core/tensor.h"
 #include "datasets/dataset.h"
 #include "formats/hdf5.h"
+#include <moru/formats.h>
 
 typedef struct arrays {
-    moru_hdf5 *file;
+    moru_hdf5 *file;             /* NULL: an .npz */
     const char *path;
     int n_inputs, n_targets;
     moru_tensor *inputs[MORU_MAX_FEATURES], *targets[MORU_MAX_FEATURES];
@@ -33,6 +34,10 @@ static moru_status read_array(const arrays *a, const char *name, moru_tensor **t
 {
     moru_hdf5_type type;
     moru_shape shape;
+    if (!a->file) {
+        MORU_TRY(moru_h5_read(tensor, a->path, name, MORU_INT32)); /* floats stay floats */
+        return (*tensor)->dtype == MORU_REAL ? check_finite(a, name, *tensor) : MORU_OK;
+    }
     MORU_TRY(moru_hdf5_describe(a->file, name, &type, &shape));
     const moru_dtype dtype = type == MORU_HDF5_REAL ? MORU_REAL : MORU_INT32;
     if (!(*tensor = moru_tensor_new(dtype, shape)))
@@ -42,19 +47,27 @@ static moru_status read_array(const arrays *a, const char *name, moru_tensor **t
     return dtype == MORU_REAL ? check_finite(a, name, *tensor) : MORU_OK;
 }
 
+static moru_status find_array(const arrays *a, const char *name, moru_hdf5_kind *kind)
+{
+    if (a->file)
+        return moru_hdf5_find(a->file, name, kind);
+    *kind = moru_h5_has(a->path, name) ? MORU_HDF5_DATASET : MORU_HDF5_MISSING;
+    return MORU_OK;
+}
+
 /* NAME alone, or NAME0, NAME1, ... */
 static moru_status read_arrays(const arrays *a, const char *name, moru_tensor **tensors, int *n)
 {
     moru_hdf5_kind kind;
     char numbered[32];
-    MORU_TRY(moru_hdf5_find(a->file, name, &kind));
+    MORU_TRY(find_array(a, name, &kind));
     if (kind == MORU_HDF5_DATASET) {
         *n = 1;
         return read_array(a, name, &tensors[0]);
     }
     for (int k = 0;; k++) {
         snprintf(numbered, sizeof numbered, "%s%d", name, k);
-        MORU_TRY(moru_hdf5_find(a->file, numbered, &kind));
+        MORU_TRY(find_array(a, numbered, &kind));
         if (kind != MORU_HDF5_DATASET && k == 0)
             return moru_fail(MORU_ERR_FORMAT, "%s: it has no data set \"%s\" or \"%s\"", a->path, name, numbered);
         if (kind != MORU_HDF5_DATASET)
@@ -96,11 +109,19 @@ static bool pictures(const arrays *a)
     return true;
 }
 
-moru_status moru_dataset_h5(moru_dataset **dataset, const char *path)
+static moru_status check_npz(const char *path)
+{
+    char *text;
+    MORU_TRY(moru_h5_attribute(&text, path, "/", "none"));
+    free(text);
+    return MORU_OK;
+}
+
+static moru_status open_arrays(moru_dataset **dataset, const char *path, bool npz)
 {
     arrays a = {.path = path};
     *dataset = NULL;
-    MORU_TRY(moru_hdf5_open(&a.file, path));
+    MORU_TRY(npz ? check_npz(path) : moru_hdf5_open(&a.file, path));
     moru_status status = read_arrays(&a, "x", a.inputs, &a.n_inputs);
     if (status == MORU_OK)
         status = read_arrays(&a, "target", a.targets, &a.n_targets);
@@ -114,4 +135,14 @@ moru_status moru_dataset_h5(moru_dataset **dataset, const char *path)
         moru_tensor_free(a.targets[k]);
     }
     return status;
+}
+
+moru_status moru_dataset_h5(moru_dataset **dataset, const char *path)
+{
+    return open_arrays(dataset, path, false);
+}
+
+moru_status moru_dataset_npz(moru_dataset **dataset, const char *path)
+{
+    return open_arrays(dataset, path, true);
 }

@@ -144,6 +144,13 @@ static moru_status open_h5(moru_dataset **dataset, const char *argument)
     return moru_dataset_h5(dataset, argument);
 }
 
+static moru_status open_npz(moru_dataset **dataset, const char *argument)
+{
+    if (!*argument)
+        return moru_fail(MORU_ERR_ARGUMENT, "npz: it needs a file, as in npz:FILE");
+    return moru_dataset_npz(dataset, argument);
+}
+
 /* ---- all of them ---- */
 
 static moru_status unknown(const char *spec, size_t length)
@@ -159,14 +166,14 @@ static moru_status unknown(const char *spec, size_t length)
         strncat(names, moru_dataset_builtin_name(k), sizeof names - strlen(names) - 1);
     }
     return moru_fail(status, "%s data source \"%.*s\"; there are fashion-mnist[:test], mnist:DIR[:test], "
-                     "csv:FILE?target=COLUMN&sep=;, h5:FILE%s",
+                     "csv:FILE?target=COLUMN&sep=;, h5:FILE, npz:FILE%s",
                      status == MORU_ERR_UNSUPPORTED ? "this version has no" : "there is no", (int)length, spec, names);
 }
 
 moru_status moru_dataset_open(moru_dataset **dataset, const char *spec)
 {
     static const struct source { const char *name; moru_status (*open)(moru_dataset **dataset, const char *argument); }
-        sources[] = {{"fashion-mnist", open_fashion}, {"mnist", open_mnist}, {"csv", open_csv}, {"h5", open_h5}};
+        sources[] = {{"fashion-mnist", open_fashion}, {"mnist", open_mnist}, {"csv", open_csv}, {"h5", open_h5}, {"npz", open_npz}};
     if (!dataset || !spec)
         return moru_fail(MORU_ERR_ARGUMENT, "data set: an argument is NULL");
     const char *colon = strchr(spec, ':');

@@ -107,9 +107,14 @@ moru_bundle_item *moru_bundle_find(const moru_bundle *b, const char *name)
     return b->n ? bsearch(&key, b->items, (size_t)b->n, sizeof *b->items, by_name) : NULL;
 }
 
-moru_status moru_bundle_read(const moru_bundle *b, const moru_bundle_item *item, moru_real *data)
+moru_status moru_bundle_read(const moru_bundle *b, const moru_bundle_item *item, moru_dtype dtype, void *data)
 {
-    return item->size == 0 ? MORU_OK : b->read(b, item, data);
+    return item->size == 0 ? MORU_OK : b->read(b, item, dtype, data);
+}
+
+bool moru_bundle_is_integer(const moru_bundle_item *item)
+{
+    return item->kind >= MORU_RAW_I64;
 }
 
 moru_status moru_bundle_open(moru_bundle **bundle, const char *path)
@@ -119,9 +124,14 @@ moru_status moru_bundle_open(moru_bundle **bundle, const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return moru_fail(MORU_ERR_IO, "%s: cannot be opened", path);
-    bool hdf5 = pread(fd, head, 8, 0) == 8 && memcmp(head, "\211HDF\r\n\032\n", 8) == 0;
+    bool any = pread(fd, head, 8, 0) == 8;
     close(fd);
-    return hdf5 ? moru_statedict_open(bundle, path) : moru_safetensors_open(bundle, path);
+    if (any && memcmp(head, "PK", 2) == 0)
+        return moru_npz_open(bundle, path);
+    if (any && memcmp(head, "\223NUMPY", 6) == 0)
+        return moru_npy_open(bundle, path);
+    return any && memcmp(head, "\211HDF\r\n\032\n", 8) == 0 ? moru_statedict_open(bundle, path)
+                                                          : moru_safetensors_open(bundle, path);
 }
 
 /* ---- element types ---- */
@@ -208,4 +218,17 @@ bool moru_raw_to_int32(moru_raw raw, const uint8_t *bytes, int64_t n, int32_t *d
         data[k] = (int32_t)value;
     }
     return true;
+}
+
+moru_status moru_raw_convert(const moru_bundle *b, const moru_bundle_item *item, const uint8_t *bytes, int64_t first,
+                             int64_t n, moru_dtype dtype, void *data)
+{
+    if (dtype == MORU_REAL)
+        moru_raw_to_real((moru_raw)item->kind, bytes, n, (moru_real *)data + first);
+    else if (!moru_bundle_is_integer(item))
+        return moru_fail(MORU_ERR_SHAPE, "%s: \"%s\" holds floating numbers where integers are needed", b->path,
+                         item->name);
+    else if (!moru_raw_to_int32((moru_raw)item->kind, bytes, n, (int32_t *)data + first))
+        return moru_fail(MORU_ERR_RANGE, "%s: \"%s\" holds integers of more than 32 bits", b->path, item->name);
+    return MORU_OK;
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <zip.h>
+#include "formats/archive.h"
 #include "formats/file.h"
 
 enum { MAX_JSON = 256 << 20, MAX_MEMBERS = 4096 };
@@ -50,13 +51,7 @@ static moru_status take_buffer(zip_source_t *buffer, const char *path, void **da
     return MORU_OK;
 }
 
-typedef struct member {
-    const char *name;
-    const void *data;
-    int64_t size;
-} member;
-
-static moru_status write_archive(const char *path, const member *members, int n)
+moru_status moru_archive_write(const char *path, const moru_archive_member *members, int n)
 {
     zip_error_t error;
     zip_error_init(&error);
@@ -111,9 +106,9 @@ moru_status moru_keras_archive_write(moru_model *model, const char *path)
     moru_status status = config && metadata ? moru_keras_weights_write(model, path, &weights, &size)
                                             : moru_fail(MORU_ERR_MEMORY, "%s: out of memory", path);
     if (status == MORU_OK) {
-        member members[] = {{"metadata.json", metadata, (int64_t)strlen(metadata)},
+        moru_archive_member members[] = {{"metadata.json", metadata, (int64_t)strlen(metadata)},
                             {"config.json", config, (int64_t)strlen(config)}, {WEIGHTS, weights, size}};
-        status = write_archive(path, members, 3);
+        status = moru_archive_write(path, members, 3);
     }
     free(config);
     free(metadata);

@@ -22,6 +22,7 @@ formats_sources = \
     formats/keras_weights.c \
     formats/listing.c \
     formats/load.c \
+    formats/npy.c \
     formats/plot_history.c \
     formats/plot_images.c \
     formats/png.c \

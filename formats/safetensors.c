@@ -29,21 +29,23 @@ static bool read_at(int fd, void *data, int64_t size, int64_t at)
     return true;
 }
 
-static moru_status read_item(const moru_bundle *b, const moru_bundle_item *item, moru_real *data)
+static moru_status read_item(const moru_bundle *b, const moru_bundle_item *item, moru_dtype dtype,
+                             void *data)
 {
     int64_t size = moru_raw_size((moru_raw)item->kind), piece = PIECE / size;
     uint8_t *bytes = malloc(PIECE);
     if (!bytes)
         return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", b->path);
-    bool ok = true;
-    for (int64_t k = 0; k < item->size && ok; k += piece) {
+    moru_status status = MORU_OK;
+    for (int64_t k = 0; k < item->size && status == MORU_OK; k += piece) {
         int64_t n = item->size - k < piece ? item->size - k : piece;
-        ok = read_at(b->fd, bytes, n * size, b->base + item->from + k * size);
-        if (ok)
-            moru_raw_to_real((moru_raw)item->kind, bytes, n, data + k);
+        if (!read_at(b->fd, bytes, n * size, b->base + item->from + k * size))
+            status = moru_fail(MORU_ERR_IO, "%s: \"%s\" cannot be read", b->path, item->name);
+        else
+            status = moru_raw_convert(b, item, bytes, k, n, dtype, data);
     }
     free(bytes);
-    return ok ? MORU_OK : moru_fail(MORU_ERR_IO, "%s: \"%s\" cannot be read", b->path, item->name);
+    return status;
 }
 
 static moru_status damaged(const moru_bundle *b, const char *name, const char *what)

@@ -8,9 +8,11 @@
 
 enum { MAX_DEPTH = 16, MAX_NAME = 1024, MAX_VISITS = 100000 };
 
-static moru_status read_item(const moru_bundle *b, const moru_bundle_item *item, moru_real *data)
+static moru_status read_item(const moru_bundle *b, const moru_bundle_item *item, moru_dtype dtype,
+                             void *data)
 {
-    return moru_hdf5_read(b->inside, item->place ? item->place : item->name, MORU_HDF5_REAL, data, item->size);
+    return moru_hdf5_read(b->inside, item->place ? item->place : item->name,
+                          dtype == MORU_REAL ? MORU_HDF5_REAL : MORU_HDF5_INT32, data, item->size);
 }
 
 static void close_file(moru_bundle *b)
@@ -42,6 +44,7 @@ static moru_status add_group(moru_bundle *b, const char *group, int depth)
         }
         MORU_TRY(moru_hdf5_describe(b->inside, path, &type, &shape));
         MORU_TRY(moru_bundle_add(b, path, &shape, &item));
+        item->kind = type == MORU_HDF5_REAL ? MORU_RAW_F32 : MORU_RAW_I64;
         item->type = type == MORU_HDF5_REAL ? "real" : "integer";
         if (strchr(path, '/')) { /* groups stand for modules */
             if (!(item->place = strdup(path)))

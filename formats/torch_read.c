@@ -20,7 +20,7 @@ static moru_status read_weight(const moru_intake *in, const moru_intake_item *it
         moru_real *parameter = malloc((size_t)from->size * sizeof *parameter + 1);
         if (!parameter)
             return moru_fail(MORU_ERR_MEMORY, "%s: out of memory", in->where);
-        moru_status status = moru_bundle_read(bundle, from, parameter);
+        moru_status status = moru_bundle_read(bundle, from, MORU_REAL, parameter);
         if (status == MORU_OK && from->size > 0)
             moru_torch_copy(part, data, parameter);
         free(parameter);

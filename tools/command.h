@@ -12,17 +12,19 @@ enum { DONE = 0, FAILED = 1, USAGE = 2 };
 typedef struct settings {
     const char *model;          /* the argument: a zoo name or a file; a SPEC for data */
     const char *data, *validation, *optimizer, *schedule, *loss, *weights, *save, *checkpoint, *log;
-    const char *input, *output, *mode, *preview;
+    const char *input, *output, *mode, *preview, *architecture, *mapping;
     const char *metrics[MORU_MAX_METRICS];
     int n_metrics;
     int64_t epochs, steps, batch, seed, threads;
     double lr, seconds;
     bool resume, quiet, no_winograd, training, program, json, profile;
+    bool by_name, partial, skip_mismatch, weights_only, uncompiled;
 } settings;
 
 typedef struct command {
     const char *name;
     const char *argument;       /* "MODEL" or "SPEC"; NULL: takes none */
+    const char *second;         /* another argument after it, which is the output; NULL: none */
     const char *summary;        /* one line */
     const char *details;        /* of --help, after the options */
     const char *const *options; /* names of those it takes, ended by NULL; see tools/options.c */
@@ -31,7 +33,7 @@ typedef struct command {
 } command;
 
 extern const command command_list, command_train, command_evaluate, command_predict, command_gradients, command_summary,
-    command_graph, command_bench, command_data;
+    command_graph, command_convert, command_bench, command_data;
 
 /* Parses argv[2..); DONE with *help if help was asked for and printed. */
 int options_parse(const command *c, int argc, char **argv, settings *s, bool *help);

@@ -24,6 +24,6 @@ static int run(const settings *s)
 
 const command command_evaluate = {
     .name = "evaluate", .argument = "MODEL", .summary = "loss and metrics of a model over a data set",
-    .options = (const char *const[]){"data", "batch", "loss", "metric", "weights", "threads", "no-winograd", NULL},
+    .options = (const char *const[]){"data", "batch", "loss", "metric", "weights", "by-name", "partial", "skip-mismatch", "mapping", "threads", "no-winograd", NULL},
     .needed = (const char *const[]){"data", NULL}, .run = run,
 };

@@ -115,6 +115,6 @@ const command command_gradients = {
     .name = "gradients", .argument = "MODEL", .summary = "loss and gradients for every trainable variable",
     .details = "Reads inputs as predict does and target (or target0, ...). Without --loss the file's attribute loss\n"
                "counts, then the model's own. Writes loss and gradients/PATH, paths as Keras gives them.",
-    .options = (const char *const[]){"input", "output", "loss", "training", "weights", "threads", "no-winograd", NULL},
+    .options = (const char *const[]){"input", "output", "loss", "training", "weights", "by-name", "partial", "skip-mismatch", "mapping", "threads", "no-winograd", NULL},
     .needed = (const char *const[]){"input", "output", NULL}, .run = run,
 };

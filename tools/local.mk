@@ -6,6 +6,7 @@ tools_sources = \
 	tools/checkpoint.c \
 	tools/checkpoint.h \
 	tools/command.h \
+	tools/convert.c \
 	tools/data.c \
 	tools/evaluate.c \
 	tools/gradients.c \

@@ -11,7 +11,7 @@
 
 static const command *const commands[] = {
     &command_list, &command_train, &command_evaluate, &command_predict, &command_gradients, &command_summary,
-    &command_graph, &command_bench, &command_data,
+    &command_graph, &command_convert, &command_bench, &command_data,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -38,7 +38,8 @@ int usage(const char *format, ...)
 /* What the command line got wrong says so: its sentence begins with an argument's name. */
 static bool is_about_argument(const char *sentence)
 {
-    return strncmp(sentence, "--", 2) == 0 || strncmp(sentence, "MODEL:", 6) == 0 || strncmp(sentence, "SPEC:", 5) == 0;
+    return strncmp(sentence, "--", 2) == 0 || strncmp(sentence, "MODEL:", 6) == 0 || strncmp(sentence, "SPEC:", 5) == 0 ||
+           strncmp(sentence, "OUT:", 4) == 0;
 }
 
 int fail_last(void)
@@ -61,10 +62,11 @@ static void help(void)
     printf("moru %s: train, run and look at neural networks\n\n", moru_version());
     for (int i = 0; i < COMMANDS; i++) {
         const command *c = commands[i];
-        int width = printf("  moru %s%s%s", c->name, c->argument ? " " : "", c->argument ? c->argument : "");
+        int width = printf("  moru %s%s%s%s%s", c->name, c->argument ? " " : "", c->argument ? c->argument : "",
+                           c->second ? " " : "", c->second ? c->second : "");
         printf("%*s%s\n", 25 - width, "", c->summary);
     }
-    printf("\nMODEL is one of the zoo (moru list) or a .keras file. moru COMMAND --help tells the options.\n"
+    printf("\nMODEL is one of the zoo (moru list) or a .keras or .h5 file. moru COMMAND --help tells the options.\n"
            "Try: moru train linear-regression\n");
 }
 

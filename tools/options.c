@@ -31,8 +31,15 @@ static const option_row rows[] = {
     {"schedule", "SPEC", TEXT, AT(schedule), 0, "of the learning rate, as 'cosine_decay(0.1, decay_steps=1000)'"},
     {"loss", "NAME|JSON", TEXT, AT(loss), 0, "loss, by Keras's name or as a Keras object"},
     {"metric", "NAME", METRIC, 0, 0, "metric; may be given several times"},
-    {"weights", "FILE", TEXT, AT(weights), 0, "read the weights from a .weights.h5 or .keras file"},
-    {"save", "FILE", TEXT, AT(save), 0, "write the trained model (.keras or .weights.h5)"},
+    {"weights", "FILE", TEXT, AT(weights), 0, "read the weights from a .keras, .h5, .weights.h5 or .safetensors file"},
+    {"by-name", NULL, FLAG, AT(by_name), 0, "weights: find layers by their names; those on one side only are left alone"},
+    {"partial", NULL, FLAG, AT(partial), 0, "weights: leave alone what the file or the model lacks"},
+    {"skip-mismatch", NULL, FLAG, AT(skip_mismatch), 0, "weights: leave alone what has another shape"},
+    {"mapping", "FILE.json", TEXT, AT(mapping), 0, "PyTorch's modules for layers: {\"layer\": \"module\", ...}"},
+    {"model", "FILE", TEXT, AT(architecture), 0, "the model whose weights IN holds (.keras or .h5)"},
+    {"weights-only", NULL, FLAG, AT(weights_only), 0, "write a .h5 of weights alone"},
+    {"uncompiled", NULL, FLAG, AT(uncompiled), 0, "leave out optimizer and loss"},
+    {"save", "FILE", TEXT, AT(save), 0, "write the trained model (.keras, .h5, .weights.h5 or .safetensors)"},
     {"checkpoint", "DIR", TEXT, AT(checkpoint), 0, "write the state of training there after each epoch"},
     {"resume", NULL, FLAG, AT(resume), 0, "go on from the checkpoint, if there is one"},
     {"log", "DIR", TEXT, AT(log), 0, "write history.csv and the pictures there"},
@@ -40,8 +47,8 @@ static const option_row rows[] = {
     {"threads", "N", INTEGER, AT(threads), 1, "threads (default: as OpenMP would choose)"},
     {"no-winograd", NULL, FLAG, AT(no_winograd), 0, "compute all convolutions as plain sums: slower, less rounding"},
     {"quiet", NULL, FLAG, AT(quiet), 0, "no progress and no messages but failures"},
-    {"input", "FILE.h5", TEXT, AT(input), 0, "data sets x, or x0 x1 ..., or the inputs' own names"},
-    {"output", "OUT.h5", TEXT, AT(output), 0, "file to write"},
+    {"input", "FILE.h5", TEXT, AT(input), 0, "data sets x, or x0 x1 ..., or the inputs' own names (or .npz, .npy)"},
+    {"output", "OUT.h5", TEXT, AT(output), 0, "file to write (or .npz, .npy)"},
     {"training", NULL, FLAG, AT(training), 0, "as in a training step (with batch statistics)"},
     {"program", NULL, FLAG, AT(program), 0, "the compiled program instead of the graph"},
     {"mode", "train|infer", TEXT, AT(mode), 0, "what to time (default train)"},
@@ -54,6 +61,7 @@ enum { ROWS = sizeof rows / sizeof *rows, HELP = 1000 };
 
 static const char specs[] =
     "SPEC: fashion-mnist[:train|:test], mnist:DIR[:train|:test], csv:FILE?target=COLUMN&sep=;, h5:FILE,\n"
+    "npz:FILE, "
     "study-time, study-and-sleep, and, or, nand, xor";
 
 static const option_row *find(const char *name)
@@ -74,8 +82,8 @@ static bool takes(const command *c, const char *name)
 
 static void print_help(const command *c)
 {
-    printf("moru %s%s%s%s\n\n%s\n", c->name, c->argument ? " " : "", c->argument ? c->argument : "",
-           c->options[0] ? " [options]" : "", c->summary);
+    printf("moru %s%s%s%s%s%s\n\n%s\n", c->name, c->argument ? " " : "", c->argument ? c->argument : "",
+           c->second ? " " : "", c->second ? c->second : "", c->options[0] ? " [options]" : "", c->summary);
     if (c->options[0])
         printf("\nOptions\n");
     for (int i = 0; c->options[i]; i++) {
@@ -144,6 +152,8 @@ static int check_needed(const command *c, const settings *s)
 {
     if (c->argument && !s->model)
         return usage("%s: it is missing (moru %s --help)", c->argument, c->name);
+    if (c->second && !s->output)
+        return usage("%s: it is missing (moru %s --help)", c->second, c->name);
     for (int i = 0; c->needed && c->needed[i]; i++) {
         const option_row *row = find(c->needed[i]);
         if (!*(const char *const *)((const char *)s + row->offset))
@@ -171,6 +181,8 @@ int options_parse(const command *c, int argc, char **argv, settings *s, bool *he
     }
     if (c->argument && optind < argc)
         s->model = argv[optind++];
+    if (c->second && optind < argc)
+        s->output = argv[optind++];
     if (optind < argc)
         return usage("%s: one argument too many (moru %s --help)", argv[optind], c->name);
     return check_needed(c, s);

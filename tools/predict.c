@@ -44,6 +44,6 @@ static int run(const settings *s)
 const command command_predict = {
     .name = "predict", .argument = "MODEL", .summary = "outputs of a model for inputs from a file",
     .details = "Reads x (or x0, x1, ..., or the inputs' own names) and writes y (or y0, y1, ...), float32.",
-    .options = (const char *const[]){"input", "output", "weights", "batch", "threads", "no-winograd", NULL},
+    .options = (const char *const[]){"input", "output", "weights", "by-name", "partial", "skip-mismatch", "mapping", "batch", "threads", "no-winograd", NULL},
     .needed = (const char *const[]){"input", "output", NULL}, .run = run,
 };

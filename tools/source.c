@@ -1,6 +1,7 @@
 /* Where a command's model and data come from. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -68,6 +69,18 @@ static moru_status unknown(const char *name)
     return moru_op_error(MORU_ERR_ARGUMENT, "MODEL: \"%s\" is neither a file nor one of the zoo: %s", name, names);
 }
 
+moru_status source_load_weights(moru_model *model, const char *path, const settings *s)
+{
+    char *skipped = NULL;
+    const moru_weights_options options = {.by_name = s->by_name, .partial = s->partial,
+        .skip_mismatch = s->skip_mismatch, .mapping = s->mapping, .skipped = &skipped};
+    moru_status status = moru_load_weights_with(model, path, &options);
+    if (status == MORU_OK && skipped && !s->quiet)
+        fprintf(stderr, "%s: left alone: %s\n", path, skipped);
+    free(skipped);
+    return status;
+}
+
 moru_status source_open(source *src, const settings *s, unsigned wants)
 {
     *src = (source){.zoo = zoo_find(s->model)};
@@ -78,7 +91,7 @@ moru_status source_open(source *src, const settings *s, unsigned wants)
     if (status == MORU_OK && s->no_winograd)
         moru_model_leave_out(src->model, MORU_PASS_WINOGRAD);
     if (status == MORU_OK && s->weights)
-        status = moru_load_weights(src->model, s->weights);
+        status = source_load_weights(src->model, s->weights, s);
     return status;
 }
 

@@ -23,6 +23,8 @@ enum {
 /* Opens the data (the option, or a zoo model's default) and the model. source_close() afterwards, in any case. */
 moru_status source_open(source *src, const settings *s, unsigned wants);
 void source_close(source *src);
+/* As --by-name, --partial, --skip-mismatch and --mapping say; what was left alone goes to standard error. */
+moru_status source_load_weights(moru_model *model, const char *path, const settings *s);
 /* As moru_dataset_open(); a SPEC that makes no sense is reported in the place of the argument that holds it. */
 moru_status source_open_data(moru_dataset **data, const char *spec, const char *argument);
 

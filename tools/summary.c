@@ -1,5 +1,6 @@
 /* moru summary: layers, shapes, parameters, planned memory. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "tools/batch.h"
 
@@ -35,6 +36,36 @@ static moru_status print_plan(source *src, bool training, int64_t size)
     return status;
 }
 
+/* A file of weights has no layers, but arrays. */
+static void print_array(void *user, const moru_array_info *array)
+{
+    int64_t *all = user, size = 0;
+    char shape[MORU_SHAPE_TEXT];
+    if (moru_shape_size(&array->shape, &size) == MORU_OK)
+        *all += size;
+    printf("%-60s %-10s %s\n", array->name, array->type, moru_shape_print(&array->shape, shape, sizeof shape));
+}
+
+static moru_status summarize_arrays(const char *path)
+{
+    int64_t all = 0;
+    moru_status status = moru_arrays_list(path, print_array, &all);
+    if (status == MORU_OK)
+        printf("elements: %" PRId64 "\n", all);
+    return status;
+}
+
+static bool holds_weights(const char *sentence)
+{
+    return strstr(sentence, "holds weights, not a whole model") != NULL;
+}
+
+static bool holds_arrays(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && (strcmp(dot, ".npz") == 0 || strcmp(dot, ".npy") == 0);
+}
+
 static moru_status summarize(source *src, const settings *s)
 {
     int64_t size = s->batch > 0 ? s->batch : 32;
@@ -43,6 +74,8 @@ static moru_status summarize(source *src, const settings *s)
         source_close(src);
         status = source_open(src, s, SOURCE_MODEL);
     }
+    if (status != MORU_OK && (holds_weights(moru_last_error()) || holds_arrays(s->model)))
+        return summarize_arrays(s->model);
     if (status != MORU_OK)
         return status;
     print_rows(src->model);

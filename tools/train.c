@@ -254,7 +254,7 @@ const command command_train = {
                "optimizer and loss. Loss and metrics go to standard output. On pictures it ends with\n"
                "MODEL.predictions.png and MODEL.history.png, in the directory of --log or here.",
     .options = (const char *const[]){"data", "validation", "epochs", "steps", "batch", "optimizer", "lr", "schedule",
-                                     "loss", "metric", "weights", "save", "checkpoint", "resume", "log", "seed",
+                                     "loss", "metric", "weights", "by-name", "partial", "skip-mismatch", "mapping", "save", "checkpoint", "resume", "log", "seed",
                                      "threads", "no-winograd", "quiet", NULL},
     .run = run,
 };

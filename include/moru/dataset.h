@@ -38,7 +38,7 @@ typedef struct moru_dataset_class {
  *  copied, its strings must live as long as self. */
 MORU_API moru_dataset *moru_dataset_custom(const moru_dataset_class *class_, void *self, const moru_dataset_info *info);
 
-/** Opens a source: fashion-mnist[:train|:test], mnist:DIR[:train|:test], csv:FILE?target=COL&sep=;, h5:FILE,
+/** Opens a source: fashion-mnist[:train|:test], mnist:DIR[:train|:test], csv:FILE?target=COL&sep=;, h5:FILE, npz:FILE,
  *  study-time, study-and-sleep, and, or, nand, xor. */
 MORU_API moru_status moru_dataset_open(moru_dataset **dataset, const char *spec);
 /** Over arrays in memory: the first axis counts samples. Tensors are copied. */

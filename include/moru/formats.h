@@ -43,7 +43,9 @@ MORU_API moru_status moru_save_weights(moru_model *model, const char *path, cons
 MORU_API char *moru_model_to_json(moru_model *model);
 MORU_API moru_status moru_model_from_json(moru_model **model, const char *json, const char *where);
 
-/** @name Arrays in HDF5 files @{ */
+/** @name Arrays in HDF5 files, and in NumPy's .npz and .npy
+ *  Which one a file is shows in its first bytes; the name decides what is written. The array of a .npy is called as the
+ *  file without ".npy", and goes by "x" and "target", too. @{ */
 /** A data set as a new tensor of the caller's: floating types as ::MORU_REAL; integer types as dtype asks, range-checked. */
 MORU_API moru_status moru_h5_read(moru_tensor **tensor, const char *path, const char *name, moru_dtype dtype);
 MORU_API bool moru_h5_has(const char *path, const char *name);
@@ -52,6 +54,10 @@ MORU_API moru_status moru_h5_attribute(char **text, const char *path, const char
 typedef struct moru_h5_item { const char *name; const moru_tensor *tensor; } moru_h5_item;
 /** A new file with n data sets (groups in names are made). */
 MORU_API moru_status moru_h5_write(const char *path, const moru_h5_item *items, int n);
+/** One array of a file of weights or data: .h5, .safetensors, .npz, .npy. */
+typedef struct moru_array_info { const char *name, *type; moru_shape shape; } moru_array_info;
+/** Calls visit for each array, in the order of names; what it is given is valid till it returns. */
+MORU_API moru_status moru_arrays_list(const char *path, void (*visit)(void *user, const moru_array_info *array), void *user);
 /** @} */
 
 /** @name Pictures @{ */
