@@ -68,20 +68,25 @@ static moru_status open_with(moru_hdf5 *f, const char *path, hid_t access)
 
 moru_status moru_hdf5_open(moru_hdf5 **file, const char *path)
 {
+    return moru_hdf5_open_as(file, path, path);
+}
+
+moru_status moru_hdf5_open_as(moru_hdf5 **file, const char *path, const char *name)
+{
     *file = NULL;
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return moru_fail(MORU_ERR_IO, "%s: cannot be opened", path);
+        return moru_fail(MORU_ERR_IO, "%s: cannot be opened", name);
     bool hidden = false, regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
     bool sound = regular && moru_hdf5_check(fd, NULL, info.st_size, &hidden);
     close(fd);
     if (!regular)
-        return moru_fail(MORU_ERR_IO, "%s: is not a regular file", path);
+        return moru_fail(MORU_ERR_IO, "%s: is not a regular file", name);
     if (!sound)
-        return moru_fail(MORU_ERR_FORMAT, "%s: not an HDF5 file, or a damaged one", path);
+        return moru_fail(MORU_ERR_FORMAT, "%s: not an HDF5 file, or a damaged one", name);
     moru_hdf5 *f = NULL;
-    MORU_TRY(new_file(&f, path, info.st_size));
+    MORU_TRY(new_file(&f, name, info.st_size));
     f->hidden = hidden;
     moru_status status;
     {

@@ -14,6 +14,8 @@ typedef enum moru_hdf5_type { MORU_HDF5_REAL, MORU_HDF5_INT32, MORU_HDF5_INT64 }
 
 /* For reading. Messages begin with the path. */
 moru_status moru_hdf5_open(moru_hdf5 **file, const char *path);
+/* The same under another name in messages. */
+moru_status moru_hdf5_open_as(moru_hdf5 **file, const char *path, const char *name);
 /* The same for a file that lies in memory, which must outlive it; name stands in messages. */
 moru_status moru_hdf5_open_image(moru_hdf5 **file, const void *data, int64_t size, const char *name);
 /* A new file in memory; moru_hdf5_image() gives its bytes: free() them. */

@@ -25,7 +25,7 @@ moru_status moru_listing_fail(const moru_listing *listing, const char *where, co
 
 /* The configuration, with compile_config if the model is compiled: new reference. */
 moru_status moru_keras_config_write(moru_model *model, json_t **config);
-/* A model, with weights as initialized. Without compile, compile_config is passed over. where starts messages. */
+/* A model whose weights are zeros, to be read. Without compile, compile_config is passed over. where starts messages. */
 moru_status moru_keras_config_read(moru_model **model, json_t *config, bool compile, const char *where);
 /* One that may stand in another: path names its place there ("" for the outermost). What isn't supported goes to
  * faults with its whole path, and *model is NULL then, with MORU_OK. */

@@ -1,15 +1,18 @@
 /* .keras: a zip archive of metadata.json, config.json and model.weights.h5, stored without compression. */
 #include "formats/keras.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include <zip.h>
 #include "formats/archive.h"
 #include "formats/file.h"
 
-enum { MAX_JSON = 256 << 20, MAX_MEMBERS = 4096 };
+enum { MAX_JSON = 256 << 20, MAX_MEMBERS = 4096, MAX_IN_MEMORY = 4 << 20, PIECE = 1 << 20 };
 #define KERAS_VERSION "3.15.1"
 #define WEIGHTS "model.weights.h5"
 
@@ -143,20 +146,31 @@ static moru_status open_archive(archive *a, const char *path)
     return MORU_OK;
 }
 
-/* A member as a whole, with a zero byte behind it; reading to the end checks its CRC. */
-static moru_status read_member(const archive *a, const char *name, int64_t limit, char **data, int64_t *size)
+static moru_status find_member(const archive *a, const char *name, int64_t limit, zip_stat_t *info)
 {
-    zip_stat_t info;
-    zip_stat_init(&info);
-    *data = NULL;
-    if (zip_stat(a->zip, name, 0, &info) != 0 || !(info.valid & ZIP_STAT_SIZE))
+    zip_stat_init(info);
+    if (zip_stat(a->zip, name, 0, info) != 0 || !(info->valid & ZIP_STAT_SIZE))
         return moru_fail(MORU_ERR_FORMAT, "%s: has no member \"%s\"", a->path, name);
     int64_t most; /* deflate shrinks 1032 times at most */
     if (!moru_mul_ok(a->bytes, 1040, &most) || most > limit)
         most = limit;
-    if (info.size > (zip_uint64_t)most)
+    if (info->size > (zip_uint64_t)most)
         return moru_fail(MORU_ERR_FORMAT, "%s: member \"%s\" claims %llu bytes, which is too much", a->path, name,
-                         (unsigned long long)info.size);
+                         (unsigned long long)info->size);
+    return MORU_OK;
+}
+
+static moru_status damaged(const archive *a, const char *name)
+{
+    return moru_fail(MORU_ERR_FORMAT, "%s: member \"%s\" is damaged", a->path, name);
+}
+
+/* A member as a whole, with a zero byte behind it; reading to the end checks its CRC. */
+static moru_status read_member(const archive *a, const char *name, int64_t limit, char **data, int64_t *size)
+{
+    zip_stat_t info;
+    *data = NULL;
+    MORU_TRY(find_member(a, name, limit, &info));
     zip_file_t *file = zip_fopen_index(a->zip, info.index, 0);
     char *bytes = file ? malloc(info.size + 1) : NULL;
     char beyond; /* the CRC is only checked when the end is seen */
@@ -165,12 +179,27 @@ static moru_status read_member(const archive *a, const char *name, int64_t limit
         ok = false;
     if (!ok) {
         free(bytes);
-        return moru_fail(MORU_ERR_FORMAT, "%s: member \"%s\" is damaged", a->path, name);
+        return damaged(a, name);
     }
     bytes[info.size] = 0;
     *data = bytes;
     *size = (int64_t)info.size;
     return MORU_OK;
+}
+
+/* Keras 2 wrote this form, too, from 2.12 on. A file that doesn't say who wrote it is taken for Keras 3's. */
+static bool is_keras2(const archive *a)
+{
+    char *text;
+    int64_t size;
+    if (read_member(a, "metadata.json", 1 << 20, &text, &size) != MORU_OK)
+        return false;
+    json_t *metadata = json_loadb(text, (size_t)size, 0, NULL);
+    const char *version = json_string_value(json_object_get(metadata, "keras_version"));
+    bool is = version && version[0] >= '1' && version[0] <= '2' && version[1] == '.';
+    json_decref(metadata);
+    free(text);
+    return is;
 }
 
 static moru_status read_config(const archive *a, bool compile, moru_model **model)
@@ -183,18 +212,95 @@ static moru_status read_config(const archive *a, bool compile, moru_model **mode
     free(text);
     if (!root)
         return moru_fail(MORU_ERR_FORMAT, "%s: config.json:%d: %s", a->path, error.line, error.text);
-    moru_status status = moru_keras_config_read(model, root, compile, a->path);
+    moru_listing faults = {.count = 0};
+    if (is_keras2(a))
+        moru_keras2_config(root, "", &faults);
+    moru_status status = moru_listing_fail(&faults, a->path, NULL);
+    if (status == MORU_OK)
+        status = moru_keras_config_read(model, root, compile, a->path);
     json_decref(root);
     return status;
+}
+
+/* ---- weights ---- */
+
+/* A new file, for its owner alone. */
+static int open_temporary(char path[1024])
+{
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, 1024, "%.900s/moru-XXXXXX", folder && *folder ? folder : "/tmp");
+    int fd = mkstemp(path);
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
+static bool write_piece(int fd, const char *data, int64_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, data, (size_t)n);
+        if (done <= 0)
+            return false;
+        data += done;
+        n -= done;
+    }
+    return true;
+}
+
+static moru_status copy_member(const archive *a, const char *name, zip_file_t *from, int64_t size, int to)
+{
+    char *piece = malloc(PIECE);
+    int64_t all = 0;
+    zip_int64_t n;
+    bool written = true;
+    while (piece && (n = zip_fread(from, piece, PIECE)) > 0 && written && all <= size) {
+        written = write_piece(to, piece, n);
+        all += n;
+    }
+    bool memory = piece != NULL;
+    free(piece);
+    if (!memory || !written)
+        return moru_fail(memory ? MORU_ERR_IO : MORU_ERR_MEMORY, "%s: no room for \"%s\" in the directory for temporary "
+                         "files ($TMPDIR)", a->path, name);
+    return n == 0 && all == size ? MORU_OK : damaged(a, name); /* at the end the CRC has been checked */
+}
+
+/* Large weights aren't held in memory beside the model's: they go through a file, from which the HDF5 library reads
+ * what it is asked for. */
+static moru_status open_copy(const archive *a, const zip_stat_t *info, moru_hdf5 **file)
+{
+    char path[1024];
+    int fd = open_temporary(path);
+    if (fd < 0)
+        return moru_fail(MORU_ERR_IO, "%s: no file can be made in the directory for temporary files ($TMPDIR)", a->path);
+    zip_file_t *member = zip_fopen_index(a->zip, info->index, 0);
+    moru_status status = member ? copy_member(a, WEIGHTS, member, (int64_t)info->size, fd) : damaged(a, WEIGHTS);
+    if (member && zip_fclose(member) != 0 && status == MORU_OK)
+        status = damaged(a, WEIGHTS);
+    if (status == MORU_OK)
+        status = moru_hdf5_open_as(file, path, a->path);
+    close(fd);
+    unlink(path); /* an open file is there as long as it is open */
+    return status;
+}
+
+static moru_status open_weights(const archive *a, moru_hdf5 **file, char **data)
+{
+    zip_stat_t info;
+    int64_t size;
+    *data = NULL;
+    MORU_TRY(find_member(a, WEIGHTS, INT64_MAX, &info));
+    if (info.size > MAX_IN_MEMORY)
+        return open_copy(a, &info, file);
+    MORU_TRY(read_member(a, WEIGHTS, INT64_MAX, data, &size));
+    return moru_hdf5_open_image(file, *data, size, a->path);
 }
 
 static moru_status read_weights(const archive *a, moru_model *model, const moru_weights_options *options, bool resume)
 {
     char *data;
-    int64_t size;
     moru_hdf5 *file = NULL;
-    MORU_TRY(read_member(a, WEIGHTS, INT64_MAX, &data, &size));
-    moru_status status = moru_hdf5_open_image(&file, data, size, a->path);
+    moru_status status = open_weights(a, &file, &data);
     if (status == MORU_OK)
         status = moru_keras_weights_read(model, file, options, resume, a->path);
     moru_hdf5_close(file);

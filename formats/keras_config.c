@@ -216,5 +216,10 @@ moru_status moru_model_from_json(moru_model **model, const char *json, const cha
         return moru_fail(MORU_ERR_FORMAT, "%s:%d: %s", where, error.line, error.text);
     moru_status status = moru_keras_config_read(model, root, true, where);
     json_decref(root);
+    if (status == MORU_OK && (status = moru_model_initialize(*model, 0)) != MORU_OK) {
+        moru_fail_in(status, where);
+        moru_model_free(*model);
+        *model = NULL;
+    }
     return status;
 }

@@ -220,6 +220,8 @@ static moru_layer *make(const moru_layer_class *class_, json_t *config, const ch
         if (layer)
             moru_layer_free_one(layer);
         layer = NULL;
+    } else {
+        layer->raw = true;
     }
     const char *policy = policy_of(config);
     if (layer && policy && strcmp(policy, "float32") != 0 && !takes_dtype(class_))
@@ -247,6 +249,8 @@ static moru_layer *read_nested(json_t *object, const char *path, moru_listing *f
         moru_listing_add(faults, MORU_ERR_MEMORY, "%s: out of memory", path);
     else
         layer->trainable = !json_is_false(json_object_get(json_object_get(object, "config"), "trainable"));
+    if (layer)
+        layer->raw = true;
     return layer;
 }
 

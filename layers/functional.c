@@ -144,7 +144,7 @@ static moru_status finish_weights(moru_model *model, moru_layer *layer)
         else
             snprintf(w->path, size, "%s/%s", layer->name, w->name);
         tell_owner(w);
-        moru_status status = moru_weight_initialize(w, model->seed);
+        moru_status status = layer->raw ? MORU_OK : moru_weight_initialize(w, model->seed);
         if (status != MORU_OK)
             return moru_layer_error(layer, status, "%s: %s", w->name, moru_last_error());
     }

@@ -101,6 +101,7 @@ struct moru_layer {
     moru_tensor **states;      /* owned: what it keeps from batch to batch; no weights, not in files */
     int n_states;
     bool built;
+    bool raw;                  /* weights begin as zeros: they are being read from a file */
     moru_shape *input_shapes;  /* as built */
     int n_inputs;
     struct moru_model *model;  /* the owner; NULL: the caller, or the layer around it */
