@@ -1,6 +1,7 @@
 /* What Keras 1 and 2 say otherwise in configurations, said as Keras 3 does. */
 #include "formats/keras.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool is(json_t *value, const char *text)
@@ -70,6 +71,40 @@ static void name_function(json_t *object, json_t *config, const char *class_name
                         strncmp(name, "__", 2) == 0 ? "tf." : "", name));
 }
 
+/* Names of layers had slashes; in Keras 3 they are what separates names. */
+static json_t *without_slashes(json_t *name)
+{
+    char *copy = json_is_string(name) && strchr(json_string_value(name), '/') ? strdup(json_string_value(name)) : NULL;
+    for (char *c = copy; c && *c; c++)
+        *c = *c == '/' ? '_' : *c;
+    json_t *fresh = copy ? json_string(copy) : NULL;
+    free(copy);
+    return fresh;
+}
+
+static void rename_member(json_t *object)
+{
+    json_t *fresh = without_slashes(json_object_get(object, "name"));
+    if (fresh)
+        json_object_set_new(object, "name", fresh);
+}
+
+/* In ["layer", call, output], wherever they stand in a list of calls. */
+static void rename_calls(json_t *value)
+{
+    size_t k;
+    json_t *item;
+    const char *key;
+    json_t *fresh = json_is_integer(json_array_get(value, 1)) ? without_slashes(json_array_get(value, 0)) : NULL;
+    if (fresh)
+        json_array_set_new(value, 0, fresh);
+    json_array_foreach(value, k, item)
+        rename_calls(item);
+    if (json_is_object(value))
+        json_object_foreach(value, key, item)
+            rename_calls(item);
+}
+
 static void rewrite_object(json_t *object, const char *class_name, const char *path, moru_listing *faults)
 {
     json_t *config = json_object_get(object, "config");
@@ -82,6 +117,11 @@ static void rewrite_object(json_t *object, const char *class_name, const char *p
     if (!json_is_object(config))
         return;
     rename_policy(config);
+    rename_member(object);
+    rename_member(config);
+    rename_calls(json_object_get(object, "inbound_nodes"));
+    rename_calls(json_object_get(config, "input_layers"));
+    rename_calls(json_object_get(config, "output_layers"));
     name_function(object, config, class_name);
     if (json_object_get(config, "name") && (json_object_get(config, "trainable") || json_object_get(config, "dtype"))) {
         drop_options(config);

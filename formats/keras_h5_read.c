@@ -134,10 +134,20 @@ static moru_status read_entries(reader *r)
 
 /* ---- which layer is which ---- */
 
+/* Slashes in Keras 2's names are underscores here. */
+static bool same_name(const char *here, const char *there)
+{
+    while (*here && (*here == *there || (*here == '_' && *there == '/'))) {
+        here++;
+        there++;
+    }
+    return !*here && !*there;
+}
+
 static moru_layer *find_layer(moru_layer *const *layers, int n, const char *name)
 {
     for (int k = 0; k < n; k++)
-        if (strcmp(layers[k]->name, name) == 0)
+        if (same_name(layers[k]->name, name))
             return layers[k];
     return NULL;
 }

@@ -268,9 +268,13 @@ moru_status moru_layer_add_weight(moru_layer *layer, const char *name, moru_shap
 
 bool moru_layer_trains(const moru_layer *layer, int k)
 {
-    for (; layer; k = layer->weights[k].owner_index, layer = layer->weights[k].owner)
-        if (!layer->trainable || !layer->weights[k].trainable)
+    while (layer) {
+        const moru_weight *weight = &layer->weights[k];
+        if (!layer->trainable || !weight->trainable)
             return false;
+        layer = weight->owner;
+        k = weight->owner_index;
+    }
     return true;
 }
 

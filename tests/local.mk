@@ -48,7 +48,8 @@ unit_tests = \
     tests/test_spatial \
     tests/test_torch_ops \
     tests/test_train_step \
-    tests/test_training
+    tests/test_training \
+    tests/test_weights
 double_tests = tests/double_gradients
 
 double_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -DMORU_DOUBLE
