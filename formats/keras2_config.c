@@ -60,12 +60,15 @@ static void rename_policy(json_t *config)
         json_object_set(config, "dtype", name);
 }
 
-/* `x + y` and other functions between layers: named, so that a message can name them. */
+/* Functions between layers that Keras 3 has no operation for: named, so that a message can name them. */
 static void name_function(json_t *object, json_t *config, const char *class_name)
 {
-    json_t *function = json_object_get(config, "function");
-    const char *name = json_string_value(function);
-    if (!name || (strcmp(class_name, "TFOpLambda") != 0 && strcmp(class_name, "SlicingOpLambda") != 0))
+    const char *name = json_string_value(json_object_get(config, "function"));
+    if (!name || !moru_keras2_is_operation(object))
+        return;
+    json_t *known = moru_keras2_operation(object);
+    json_decref(known);
+    if (known)
         return;
     json_object_set_new(object, "class_name", json_sprintf("%s (%s%.40s)", class_name,
                         strncmp(name, "__", 2) == 0 ? "tf." : "", name));

@@ -2,6 +2,7 @@
 # double precision. A new one goes into unit_tests or double_tests; double ones need the three lines below, too.
 unit_tests = \
     tests/test_augmentation \
+    tests/test_arrays \
     tests/test_command \
     tests/test_command_faults \
     tests/test_config \

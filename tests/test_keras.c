@@ -150,6 +150,29 @@ static void without_dropout(moru_model *model)
             ((moru_dropout_options *)moru_model_layer_at(model, k)->options)->rate = 0;
 }
 
+/* The older .h5, whole and weights alone; the file that Keras wrote in it, if there is one. */
+static void check_older_forms(moru_model *model, const fixture *f, uint64_t bits)
+{
+    moru_model *again = NULL;
+    char keras[1200];
+    OK(moru_save(model, scratch("older.h5")));
+    OK(moru_save_weights(model, scratch("weights.h5"), NULL));
+    OK(moru_load(&again, scratch("older.h5")));
+    ck_assert_uint_eq(fingerprint(again), bits);
+    check_predictions(again, f, "older.h5");
+    scramble(again, 7);
+    OK(moru_load_weights(again, scratch("weights.h5")));
+    ck_assert_uint_eq(fingerprint(again), bits);
+    moru_model_free(again);
+    snprintf(keras, sizeof keras, "%.*s.h5", (int)(strlen(f->model) - strlen(".keras")), f->model);
+    if (access(keras, R_OK) != 0)
+        return;
+    OK(moru_load(&again, keras));
+    ck_assert_uint_eq(fingerprint(again), bits);
+    check_predictions(again, f, keras);
+    moru_model_free(again);
+}
+
 /* Saves the model, reads it again, and finds every bit of it again. */
 static void check_round_trip(moru_model *model, const fixture *f)
 {
@@ -170,6 +193,7 @@ static void check_round_trip(moru_model *model, const fixture *f)
     scramble(again, 6);
     OK(moru_load_weights(again, path));
     ck_assert_uint_eq(fingerprint(again), bits);
+    check_older_forms(model, f, bits);
     if (moru_model_optimizer(model) && model->training->iteration > 0) { /* the next step is the same as well */
         double a, b;
         OK(moru_train_on_batch(model, f->inputs, f->targets, &a));

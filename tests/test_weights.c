@@ -81,8 +81,8 @@ END_TEST
 START_TEST(test_keras2_refusals)
 {
     static const struct { const char *layer, *text; } cases[] = {
-        {"{\"class_name\":\"TFOpLambda\",\"config\":{\"name\":\"tf.add\",\"trainable\":true,\"function\":"
-         "\"__operators__.add\"}}", "tf.add: layer TFOpLambda (tf.__operators__.add)"},
+        {"{\"class_name\":\"TFOpLambda\",\"config\":{\"name\":\"tf.odd\",\"trainable\":true,\"function\":"
+         "\"__operators__.odd\"}}", "tf.odd: layer TFOpLambda (tf.__operators__.odd)"},
         {"{\"class_name\":\"LSTM\",\"config\":{\"name\":\"l\",\"trainable\":true,\"units\":2,\"time_major\":true}}",
          "l: option time_major of LSTM"},
         {"{\"class_name\":\"LSTM\",\"config\":{\"name\":\"l\",\"trainable\":true,\"units\":2,"
