@@ -181,7 +181,8 @@ moru_status moru_arrays_list(const char *path, void (*visit)(void *user, const m
     MORU_TRY(moru_bundle_open(&bundle, path));
     for (int64_t k = 0; k < bundle->n; k++) {
         const moru_bundle_item *item = &bundle->items[k];
-        visit(user, &(moru_array_info){item->name, item->type, item->shape});
+        bool grouped = item->place && !moru_file_has_suffix(item->place, ".npy");
+        visit(user, &(moru_array_info){grouped ? item->place : item->name, item->type, item->shape});
     }
     moru_bundle_free(bundle);
     return MORU_OK;

@@ -152,6 +152,36 @@ START_TEST(weights_are_read)
 }
 END_TEST
 
+START_TEST(formats_are_converted)
+{
+    static const char *const whole[] = {"m.h5", "m2.keras"}, *const weights[] = {"w.weights.h5", "w.safetensors", "w.h5"};
+    moru_h5_item item = {"x", moru_tensor_from(MORU_REAL, MORU_SHAPE(4, 2), (moru_real[]){0, 0, 0, 1, 1, 0, 1, 1})};
+    OK(moru_h5_write("in.npy", &item, 1));
+    moru_tensor_free((moru_tensor *)item.tensor);
+    RUNS("moru train xor-mlp --quiet --epochs 9 --seed 5 --save m.keras");
+    RUNS("moru predict m.keras --input in.npy --output a.npy");
+    for (size_t k = 0; k < sizeof whole / sizeof *whole; k++) {
+        RUNS("moru convert %s %s", k ? whole[k - 1] : "m.keras", whole[k]);
+        RUNS("moru predict %s --input in.npy --output b.npy && cmp a.npy b.npy", whole[k]);
+        RUNS("moru summary %s", whole[k]);
+    }
+    for (size_t k = 0; k < sizeof weights / sizeof *weights; k++) {
+        RUNS("moru convert m.keras %s --weights-only", weights[k]);
+        RUNS("moru predict xor-mlp --weights %s --input in.npy --output b.npy && cmp a.npy b.npy", weights[k]);
+        RUNS("moru convert %s c.keras --model m.h5", weights[k]);
+        RUNS("moru predict c.keras --input in.npy --output b.npy && cmp a.npy b.npy");
+        RUNS("moru summary %s", weights[k]);
+        ck_assert_ptr_nonnull(strstr(out, "elements: "));
+        FAILS(1, weights[k], "not a whole model", "moru convert %s c2.keras", weights[k]);
+        ck_assert(!there("c2.keras"));
+    }
+    FAILS(1, "w.h5: ", "doesn't fit the model", "moru predict perceptron --weights w.h5 --input in.npy --output b.npy");
+    FAILS(2, "OUT: ", "ends in none of", "moru convert m.keras m.txt");
+    FAILS(2, "OUT: ", "is missing", "moru convert m.keras");
+    FAILS(2, "--weights-only: ", "whole model", "moru convert m.keras n.keras --weights-only");
+}
+END_TEST
+
 START_TEST(tables_in_files)
 {
     write_text("t.csv", "x;kind;y\n1;a;3\n2;b;5\n3;a;7\n4;b;9\n5;a;11\n6;b;13\n");
@@ -324,7 +354,7 @@ START_TEST(manual_and_help_agree)
 {
     static char page[1 << 17], options[4096];
     static const char *const commands[] = {"list", "train", "evaluate", "predict", "gradients", "summary", "graph",
-                                           "bench", "data"};
+                                           "convert", "bench", "data"};
     char path[4200], *source = getenv("srcdir");
     snprintf(path, sizeof path, "%s/doc/moru.1", source ? source : ".");
     if (!there(path)) {
@@ -371,6 +401,7 @@ int main(void)
     tcase_add_test(c, checkpoints_are_guarded);
     tcase_add_test(c, options_count);
     tcase_add_test(c, weights_are_read);
+    tcase_add_test(c, formats_are_converted);
     tcase_add_test(c, tables_in_files);
     tcase_add_test(c, predictions_survive_the_file);
     tcase_add_test(c, gradients_by_file);
