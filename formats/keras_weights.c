@@ -149,7 +149,7 @@ static bool count_fits(reader *r, const moru_layer *layer, const char *path, int
     moru_status status = moru_hdf5_find(r->file, path, &kind);
     if (status == MORU_OK && kind == MORU_HDF5_MISSING && wanted == 0)
         return true;
-    if (status == MORU_OK && kind == MORU_HDF5_MISSING) {
+    if (status == MORU_OK && kind == MORU_HDF5_MISSING && (r->in.options->partial || r->in.options->by_name)) {
         moru_intake_missing(&r->in, "\"%s\" is missing, with %d variables of %s \"%s\"", path, wanted,
                             layer->class_->class_name, layer->name);
         return false;

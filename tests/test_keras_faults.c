@@ -115,7 +115,8 @@ START_TEST(test_what_keras_has_no_word_for)
     FAILS(moru_save(m, scratch("odd.keras")), MORU_ERR_UNSUPPORTED, "atan2 \"first");
     FAILS(moru_save(m, scratch("odd.keras")), MORU_ERR_UNSUPPORTED, "mish");
     ck_assert_int_ne(access(scratch("odd.keras"), F_OK), 0);
-    FAILS(moru_save(m, scratch("odd.h5")), MORU_ERR_ARGUMENT, "ends in .keras or .weights.h5");
+    FAILS(moru_save(m, scratch("odd.txt")), MORU_ERR_ARGUMENT, "ends in .keras, .h5, .weights.h5 or .safetensors");
+    FAILS(moru_save(m, scratch("odd.h5")), MORU_ERR_UNSUPPORTED, "mish");
     moru_model_free(m);
     m = moru_functional("unfinished");
     moru_model_input(m, "x", (int64_t[]){4}, 1);
