@@ -304,9 +304,18 @@ static bool is_grouped(const char *name)
     return strstr(name, "/Variable") != NULL;
 }
 
+/* Slots of each weight, if all have as many; else 0. */
+static int slots_each(const moru_training *t)
+{
+    int each = t->n_trained ? t->trained[0].n_slots : 0;
+    for (int k = 0; k < t->n_trained; k++)
+        each = t->trained[k].n_slots == each ? each : 0;
+    return each;
+}
+
 static moru_tensor *slot_of(const moru_training *t, char **names, int64_t n, int64_t k)
 {
-    if (n != (int64_t)t->n_trained * t->n_slots_each || !is_grouped(names[k]))
+    if (n != (int64_t)t->n_trained * slots_each(t) || !is_grouped(names[k]))
         return t->slots[k];
     return t->slots[t->trained[k % t->n_trained].slot[k / t->n_trained]];
 }
@@ -340,7 +349,7 @@ static moru_status read_state(reader *r, moru_training *t, char **names, int64_t
     }
     names += first;
     n -= first;
-    if (n > t->n_slots && n == (int64_t)t->n_trained * (t->n_slots_each + 1) && strstr(names[0], "/Variable"))
+    if (n > t->n_slots && n == (int64_t)t->n_trained * (slots_each(t) + 1) && strstr(names[0], "/Variable"))
         n = t->n_slots; /* Keras 2.0 to 2.3: Adam without amsgrad has [0] in place of each vhat */
     if (n != 0 && n != t->n_slots)
         return moru_fail(MORU_ERR_SHAPE, "%s: \"optimizer_weights\" holds %lld slots and the model's %s has %d", r->where,
