@@ -1,5 +1,5 @@
 /* Elementwise functions of two arrays, either of which may be one number. See elementwise.def for the list. */
-#include "kernels/vecmath.h"
+#include "kernels/special.h"
 
 typedef void vectors_fn(moru_real *y, const moru_real *a, int sa, const moru_real *b, int sb, int64_t n,
                         const double *p);
@@ -65,6 +65,13 @@ BINARY(greater, vec_truth(a > b))
 BINARY(greater_equal, vec_truth(a >= b))
 BINARY(logical_and, vec_truth((a != R(0)) & (b != R(0))))
 BINARY(logical_or, vec_truth((a != R(0)) | (b != R(0))))
+BINARY(logical_xor, vec_truth((a != R(0)) ^ (b != R(0))))
+BINARY(floor_divide, vec_floor_divide(a, b))
+BINARY(mod, vec_mod(a, b))
+BINARY(fmod, vec_fmod(a, b))
+BINARY(hypot, vec_hypot(a, b))
+/* The greater one and log(1 + exp(-distance)); the distance of equal infinities is 0. */
+BINARY(logaddexp, vec_maximum(a, b) + vec_log1p_inner(vec_exp(vec_select(a == b, vec_zero(), -vec_abs(a - b)))))
 /* max(a, 0) - a b + log1p(exp(-|a|)) */
 BINARY(sigmoid_cross_entropy, vec_select(a < R(0), vec_zero(), a) - a * b + vec_log1p_inner(vec_exp(-vec_abs(a))))
 
@@ -81,6 +88,7 @@ BINARY_P(relu_general_grad, THREE_PARAMS, vec_select(b > p2, vec_where(b <= p1, 
 BINARY_P(clip_grad, TWO_PARAMS, vec_where((b >= p0) & (b <= p1), a))
 BINARY_P(elu_grad, ONE_PARAM, vec_select(b > R(0), a, a * (p0 * vec_exp(b))))
 BINARY(selu_grad, a * (SELU_SCALE * vec_select(b > R(0), vec_set(1), SELU_ALPHA * vec_exp(b))))
+BINARY(sinc_grad, a * vec_sinc_slope(b))
 BINARY(sigmoid_grad, a * (b * (R(1) - b)))
 BINARY(tanh_grad, a * (R(1) - b * b))
 BINARY(hard_sigmoid_grad, vec_where((b > R(-3)) & (b < R(3)), a * R(1.0 / 6)))

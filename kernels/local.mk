@@ -2,6 +2,7 @@
 kernel_sources = \
 	kernels/kernel.h \
 	kernels/tile.h \
+	kernels/special.h \
 	kernels/vecmath.h \
 	kernels/vecmath_float.h \
 	kernels/softmax_row.h \

@@ -1,5 +1,5 @@
 /* Elementwise functions of one array. See elementwise.def for the list. */
-#include "kernels/vecmath.h"
+#include "kernels/special.h"
 
 typedef void vectors_fn(moru_real *y, const moru_real *x, int64_t n, const double *p);
 
@@ -76,7 +76,21 @@ UNARY(sinh, vec_sinh(x))
 UNARY(cosh, vec_cosh(x))
 UNARY(tanh, vec_tanh(x))
 UNARY(erf, vec_erf(x))
+UNARY(trunc, vec_select(x < R(0), vec_ceil(x), vec_floor(x)))
+UNARY(exp2, vec_exp2(x))
+UNARY(log10, vec_log10(x))
+UNARY(cbrt, vec_cbrt(x))
+UNARY(asin, vec_asin(x))
+UNARY(acos, vec_acos(x))
+UNARY(asinh, vec_asinh(x))
+UNARY(acosh, vec_acosh(x))
+UNARY(atanh, vec_atanh(x))
+UNARY(erfc, vec_erfc(x))
+UNARY(erfinv, vec_erfinv(x))
+UNARY(sinc, vec_sinc(x))
 UNARY(is_nan, vec_truth(x != x))
+UNARY(is_finite, vec_truth(vec_abs(x) < R(INFINITY)))
+UNARY(is_inf, vec_truth(vec_abs(x) == R(INFINITY)))
 UNARY(logical_not, vec_truth(x == R(0)))
 UNARY_P(add_scalar, ONE_PARAM, x + p0)
 UNARY_P(mul_scalar, ONE_PARAM, x * p0)

@@ -96,3 +96,48 @@ static void vjp_squared_difference(const moru_vjp *v)
         v->dx[1] = moru_neg(da);
 }
 ARITHMETIC(squared_difference, "y = (a - b)^2", MORU_CHEAP, vjp_squared_difference, MORU_OP_COMMUTES)
+
+/* ---- rarer ones ---- */
+
+ARITHMETIC(floor_divide, "y = largest whole number <= a / b", MORU_COSTLY, moru_vjp_none, 0)
+
+/* Between the jumps a - b n, n a constant. */
+static void vjp_mod(const moru_vjp *v)
+{
+    v->dx[0] = VJP_DY;
+    if (v->wanted[1])
+        v->dx[1] = moru_neg(moru_mul(VJP_DY, moru_floor_divide(VJP_A, VJP_B)));
+}
+ARITHMETIC(mod, "y = a - b floor(a / b)", MORU_COSTLY, vjp_mod, 0)
+
+static void vjp_fmod(const moru_vjp *v)
+{
+    v->dx[0] = VJP_DY;
+    if (v->wanted[1]) {
+        moru_node *times = moru_floor_divide(moru_abs(VJP_A), moru_abs(VJP_B));
+        v->dx[1] = moru_neg(moru_mul(moru_mul(VJP_DY, times), moru_mul(moru_sign(VJP_A), moru_sign(VJP_B))));
+    }
+}
+ARITHMETIC(fmod, "y = a - b trunc(a / b)", MORU_COSTLY, vjp_fmod, 0)
+
+/* 0 at (0, 0) */
+static void vjp_hypot(const moru_vjp *v)
+{
+    moru_node *zero = moru_equal(VJP_Y, moru_scalar(v->graph, 0));
+    moru_node *factor = moru_div(VJP_DY, moru_where(zero, moru_scalar(v->graph, 1), VJP_Y));
+    v->dx[0] = moru_mul(factor, VJP_A);
+    if (v->wanted[1])
+        v->dx[1] = moru_mul(factor, VJP_B);
+}
+ARITHMETIC(hypot, "y = sqrt(a^2 + b^2)", MORU_COSTLY, vjp_hypot, MORU_OP_COMMUTES)
+
+/* The share of a is sigmoid(a - b); equal infinities share by halves. */
+static void vjp_logaddexp(const moru_vjp *v)
+{
+    moru_node *lead = moru_where(moru_equal(VJP_A, VJP_B), moru_scalar(v->graph, 0), moru_sub(VJP_A, VJP_B));
+    if (v->wanted[0])
+        v->dx[0] = moru_mul(VJP_DY, moru_sigmoid(lead));
+    if (v->wanted[1])
+        v->dx[1] = moru_mul(VJP_DY, moru_sigmoid(moru_neg(lead)));
+}
+ARITHMETIC(logaddexp, "y = log(e^a + e^b)", MORU_COSTLY, vjp_logaddexp, MORU_OP_COMMUTES)

@@ -87,3 +87,4 @@ COMPARISON(greater_equal, "y = a >= b", 0)
 
 LOGICAL(logical_and, "y = a != 0 and b != 0")
 LOGICAL(logical_or, "y = a != 0 or b != 0")
+LOGICAL(logical_xor, "y = either a != 0 or b != 0")

@@ -27,7 +27,10 @@ UNARY(sign, "y = -1, 0 or 1 as x is", MORU_CHEAP, moru_vjp_none)
 UNARY(floor, "y = largest whole number <= x", MORU_CHEAP, moru_vjp_none)
 UNARY(ceil, "y = least whole number >= x", MORU_CHEAP, moru_vjp_none)
 UNARY(round, "y = nearest whole number, halves to even", MORU_CHEAP, moru_vjp_none)
+UNARY(trunc, "y = x less what is behind the point", MORU_CHEAP, moru_vjp_none)
 UNARY(is_nan, "y = x is not a number", MORU_CHEAP, moru_vjp_none)
+UNARY(is_finite, "y = x is a number and not infinite", MORU_CHEAP, moru_vjp_none)
+UNARY(is_inf, "y = x is infinite", MORU_CHEAP, moru_vjp_none)
 UNARY(logical_not, "y = x == 0", MORU_CHEAP, moru_vjp_none)
 
 VJP(exp, moru_mul(VJP_DY, VJP_Y))
@@ -78,6 +81,69 @@ UNARY(cosh, "y = (e^x + e^-x) / 2", MORU_COSTLY, vjp_cosh)
 /* d erf(x)/dx = 2/sqrt(pi) e^(-x^2) */
 VJP(erf, moru_mul(moru_mul_scalar(VJP_DY, M_2_SQRTPI), moru_exp(moru_neg(moru_square(VJP_A)))))
 UNARY(erf, "y = erf x", MORU_COSTLY, vjp_erf)
+
+/* ---- rarer ones ---- */
+
+/* 1 - x^2 without the loss near 1, and x^2 - 1 likewise. */
+static moru_node *one_less_square(moru_node *x)
+{
+    return moru_mul(moru_add_scalar(moru_neg(x), 1), moru_add_scalar(x, 1));
+}
+
+static moru_node *square_less_one(moru_node *x)
+{
+    return moru_mul(moru_add_scalar(x, -1), moru_add_scalar(x, 1));
+}
+
+VJP(exp2, moru_mul(moru_mul_scalar(VJP_DY, M_LN2), VJP_Y))
+UNARY(exp2, "y = 2^x", MORU_COSTLY, vjp_exp2)
+
+VJP(log10, moru_div(VJP_DY, moru_mul_scalar(VJP_A, M_LN10)))
+UNARY(log10, "y = log x / log 10", MORU_COSTLY, vjp_log10)
+
+VJP(cbrt, moru_div(VJP_DY, moru_mul_scalar(moru_square(VJP_Y), 3)))
+UNARY(cbrt, "y = x^(1/3), of negative x too", MORU_COSTLY, vjp_cbrt)
+
+VJP(asin, moru_mul(VJP_DY, moru_rsqrt(one_less_square(VJP_A))))
+UNARY(asin, "y = arcsin x", MORU_COSTLY, vjp_asin)
+
+VJP(acos, moru_neg(moru_mul(VJP_DY, moru_rsqrt(one_less_square(VJP_A)))))
+UNARY(acos, "y = arccos x", MORU_COSTLY, vjp_acos)
+
+VJP(asinh, moru_mul(VJP_DY, moru_rsqrt(moru_add_scalar(moru_square(VJP_A), 1))))
+UNARY(asinh, "y = log(x + sqrt(x^2 + 1))", MORU_COSTLY, vjp_asinh)
+
+VJP(acosh, moru_mul(VJP_DY, moru_rsqrt(square_less_one(VJP_A))))
+UNARY(acosh, "y = log(x + sqrt(x^2 - 1))", MORU_COSTLY, vjp_acosh)
+
+VJP(atanh, moru_div(VJP_DY, one_less_square(VJP_A)))
+UNARY(atanh, "y = log((1 + x) / (1 - x)) / 2", MORU_COSTLY, vjp_atanh)
+
+VJP(erfc, moru_mul(moru_mul_scalar(VJP_DY, -M_2_SQRTPI), moru_exp(moru_neg(moru_square(VJP_A)))))
+UNARY(erfc, "y = 1 - erf x", MORU_COSTLY, vjp_erfc)
+
+VJP(erfinv, moru_mul(moru_mul_scalar(VJP_DY, 1 / M_2_SQRTPI), moru_exp(moru_square(VJP_Y))))
+UNARY(erfinv, "y with erf y = x", MORU_COSTLY, vjp_erfinv)
+
+VJP(sinc, moru_call_2(&moru_op_sinc_grad, VJP_DY, VJP_A, NULL))
+UNARY(sinc, "y = sin(pi x) / (pi x), 1 at 0", MORU_COSTLY, vjp_sinc)
+
+/* sinc'' = -pi^2 sinc - 2 sinc'/x, -pi^2/3 at 0 */
+static void vjp_sinc_grad(const moru_vjp *v)
+{
+    moru_node *one = moru_scalar(v->graph, 1), *x = VJP_B;
+    if (v->wanted[0])
+        v->dx[0] = moru_call_2(&moru_op_sinc_grad, VJP_DY, x, NULL);
+    if (!v->wanted[1])
+        return;
+    moru_node *zero = moru_equal(x, moru_scalar(v->graph, 0)), *slope = moru_call_2(&moru_op_sinc_grad, VJP_A, x, NULL);
+    moru_node *bent = moru_mul(moru_mul_scalar(VJP_A, -M_PI * M_PI), moru_where(zero, moru_scalar(v->graph, 1.0 / 3),
+                                                                                moru_sinc(x)));
+    moru_node *rest = moru_div(moru_mul_scalar(slope, -2), moru_where(zero, one, x));
+    v->dx[1] = moru_mul(VJP_DY, moru_add(bent, rest));
+}
+MORU_BINARY_OP(sinc_grad, "dx = dy (cos(pi x) - sinc x) / x", MORU_COSTLY, vjp_sinc_grad, .infer = moru_infer_same,
+               .flags = MORU_OP_ELEMENTWISE);
 
 /* ---- tanh, with a fused gradient ---- */
 

@@ -28,7 +28,10 @@
 PRODUCT(sign)
 PRODUCT(floor)
 PRODUCT(ceil)
+PRODUCT(trunc)
 PRODUCT(is_nan)
+PRODUCT(is_finite)
+PRODUCT(is_inf)
 PRODUCT(logical_not)
 
 static moru_node *product_with_round(moru_node *x)
@@ -49,6 +52,8 @@ COMPARED(greater)
 COMPARED(greater_equal)
 COMPARED(logical_and)
 COMPARED(logical_or)
+COMPARED(logical_xor)
+COMPARED(floor_divide)
 #define COMPARISON(name_) \
     {.name = #name_, .binary = product_with_##name_, .flags = GRADCHECK_DISTINCT, \
      .in = {GC_REAL(-1, 1, 3, 5), GC_REAL(-1, 1, 5)}}
@@ -121,9 +126,14 @@ const gradcheck_case gradcheck_cases_elementwise[] = {
     {.name = "minimum", .binary = moru_minimum, .flags = GRADCHECK_DISTINCT,
      .in = {GC_REAL(-2, 2, 3, 1), GC_REAL(-2, 2, 5)}},
     BINARY(atan2, -2, 2, 0.3, 2), BROADCAST(atan2, 0.3, 2, -2, 2),
-    BINARY(squared_difference, -2, 2, -2, 2), BROADCAST(squared_difference, -2, 2, -2, 2),
+    BINARY(hypot, -2, 2, 0.3, 2), BROADCAST(hypot, 0.3, 2, -2, 2), BINARY(logaddexp, -3, 3, -3, 3),
+    BROADCAST(logaddexp, -3, 3, -3, 3), {.name = "floor_divide", .binary = product_with_floor_divide,
+                                         .in = {GC_REAL(2.2, 2.8, 3, 5), GC_REAL(0.9, 1.1, 5)}},
+    /* between the jumps */
+    BINARY(mod, 2.2, 2.8, 0.9, 1.1), BROADCAST(mod, -2.8, -2.2, 0.9, 1.1), BINARY(fmod, 2.2, 2.8, 0.9, 1.1),
+    BROADCAST(fmod, -2.8, -2.2, 0.9, 1.1), BINARY(squared_difference, -2, 2, -2, 2), BROADCAST(squared_difference, -2, 2, -2, 2),
     COMPARISON(equal), COMPARISON(not_equal), COMPARISON(less), COMPARISON(less_equal), COMPARISON(greater),
-    COMPARISON(greater_equal), COMPARISON(logical_and), COMPARISON(logical_or),
+    COMPARISON(greater_equal), COMPARISON(logical_and), COMPARISON(logical_or), COMPARISON(logical_xor),
     BUILT("where", build_where, GC_KINK(-1, 1, 0, 3, 5), GC_REAL(-1, 1, 5), GC_REAL(-1, 1, 3, 1)),
     BUILT("where/scalars", build_where, GC_KINK(-1, 1, 0, 2, 3), GC_SCALAR(-1, 1), GC_SCALAR(-1, 1)),
     /* ranks 0 to 8, sizes 0 and 1, dimensions that can't be merged */
@@ -143,12 +153,17 @@ const gradcheck_case gradcheck_cases_elementwise[] = {
     BUILT("variable", build_variable, GC_REAL(-1, 1, 3, 5)),
 
     UNARY(neg, -2, 2), KINKED(abs, -2, 2, 0), STEP(sign), STEP(floor), STEP(ceil), STEP(is_nan), STEP(logical_not),
+    STEP(trunc), STEP(is_finite), STEP(is_inf),
     {.name = "round", .unary = product_with_round, .in = {{.shape = MORU_SHAPE(9), .low = -0.9, .high = 0.9,
                                                           .kinks = {0.5 / 1.1, -0.5 / 1.1}, .n_kinks = 2}}},
     UNARY(exp, -2, 2), UNARY(expm1, -2, 2), UNARY(log, 0.2, 4), UNARY(log1p, -0.7, 3), UNARY(log2, 0.2, 4),
     UNARY(sqrt, 0.2, 4), UNARY(rsqrt, 0.2, 4), UNARY(square, -2, 2), UNARY(reciprocal, 0.4, 3), UNARY(sin, -4, 4),
     UNARY(cos, -4, 4), UNARY(tan, -1.2, 1.2), UNARY(atan, -3, 3), UNARY(sinh, -2, 2), UNARY(cosh, -2, 2),
-    UNARY(tanh, -3, 3), UNARY(erf, -2, 2),
+    UNARY(tanh, -3, 3), UNARY(erf, -2, 2), UNARY(exp2, -2, 2), UNARY(log10, 0.2, 4), UNARY(cbrt, 0.2, 4),
+    UNARY(asin, -0.8, 0.8), UNARY(acos, -0.8, 0.8), UNARY(asinh, -3, 3), UNARY(acosh, 1.3, 4), UNARY(atanh, -0.8, 0.8),
+    UNARY(erfc, -2, 2), UNARY(erfinv, -0.8, 0.8), UNARY(sinc, -3, 3),
+    {.name = "sinc/at 0", .unary = moru_sinc, .in = {GC_REAL(-1e-5, 1e-5, 7)}},
+    {.name = "cbrt/negative", .unary = moru_cbrt, .in = {GC_REAL(-4, -0.2, 7)}},
     {.name = "add_scalar", .build = build_add_scalar, .p = {1.5}, .in = {GC_REAL(-2, 2, 3, 5)}},
     {.name = "mul_scalar", .build = build_mul_scalar, .p = {-1.5}, .in = {GC_REAL(-2, 2, 3, 5)}},
     {.name = "pow_scalar/2.5", .build = build_pow_scalar, .p = {2.5}, .in = {GC_REAL(0.3, 2, 3, 5)}},

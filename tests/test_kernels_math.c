@@ -62,6 +62,16 @@ static const accuracy cases[] = {
     {"atan", MORU_UNARY_atan, atan, 1.5, -INFINITY, INFINITY},
     {"sinh", MORU_UNARY_sinh, sinh, 3, -INFINITY, INFINITY},
     {"cosh", MORU_UNARY_cosh, cosh, 3, -INFINITY, INFINITY},
+    {"exp2", MORU_UNARY_exp2, exp2, 1, -INFINITY, INFINITY},
+    {"log10", MORU_UNARY_log10, log10, 3, -INFINITY, INFINITY},
+    {"cbrt", MORU_UNARY_cbrt, cbrt, 1.5, -INFINITY, INFINITY},
+    {"asin", MORU_UNARY_asin, asin, 1.5, -INFINITY, INFINITY},
+    {"acos", MORU_UNARY_acos, acos, 1.5, -INFINITY, INFINITY},
+    {"asinh", MORU_UNARY_asinh, asinh, 3, -INFINITY, INFINITY},
+    {"acosh", MORU_UNARY_acosh, acosh, 3, -INFINITY, INFINITY},
+    {"atanh", MORU_UNARY_atanh, atanh, 3, -INFINITY, INFINITY},
+    {"erfc", MORU_UNARY_erfc, erfc, 4, -INFINITY, INFINITY},
+    {"trunc", MORU_UNARY_trunc, trunc, 0, -INFINITY, INFINITY},
     {"floor", MORU_UNARY_floor, floor, 0, -INFINITY, INFINITY},
     {"ceil", MORU_UNARY_ceil, ceil, 0, -INFINITY, INFINITY},
     {"round", MORU_UNARY_round, rint, 0, -INFINITY, INFINITY},
@@ -156,6 +166,16 @@ START_TEST(special_values)
     VALUES(MORU_UNARY_ceil, NULL, {-0.5, -0.0}, {2.5, 3}, {1e30, 1e30}, {-inf, -inf});
     VALUES(MORU_UNARY_is_nan, NULL, {NAN, 1}, {0, 0}, {inf, 0});
     VALUES(MORU_UNARY_logical_not, NULL, {0, 1}, {-0.0, 1}, {3, 0}, {NAN, 0});
+    VALUES(MORU_UNARY_trunc, NULL, {-2.5, -2}, {2.5, 2}, {-0.5, -0.0}, {1e30, 1e30}, {-inf, -inf}, {NAN, NAN});
+    VALUES(MORU_UNARY_is_finite, NULL, {NAN, 0}, {0, 1}, {inf, 0}, {-inf, 0}, {1e30, 1});
+    VALUES(MORU_UNARY_is_inf, NULL, {NAN, 0}, {0, 0}, {inf, 1}, {-inf, 1}, {1e30, 0});
+    VALUES(MORU_UNARY_asin, NULL, {0, 0}, {-0.0, -0.0}, {2, NAN}, {NAN, NAN});
+    VALUES(MORU_UNARY_acosh, NULL, {1, 0}, {0.5, NAN}, {inf, inf}, {NAN, NAN});
+    VALUES(MORU_UNARY_atanh, NULL, {0, 0}, {1, inf}, {-1, -inf}, {2, NAN}, {NAN, NAN});
+    VALUES(MORU_UNARY_exp2, NULL, {3, 8}, {-1, 0.5}, {inf, inf}, {-inf, 0}, {NAN, NAN});
+    VALUES(MORU_UNARY_cbrt, NULL, {-8, -2}, {27, 3}, {0, 0}, {-inf, -inf}, {NAN, NAN});
+    VALUES(MORU_UNARY_erfinv, NULL, {0, 0}, {-0.0, -0.0}, {1, inf}, {-1, -inf}, {1.5, NAN}, {NAN, NAN}, {inf, NAN});
+    VALUES(MORU_UNARY_sinc, NULL, {0, 1}, {-0.0, 1}, {inf, NAN}, {NAN, NAN});
     VALUES(MORU_UNARY_relu, NULL, {-1, 0}, {0, 0}, {2, 2}, {inf, inf}, {-inf, 0}, {NAN, NAN});
     VALUES(MORU_UNARY_relu6, NULL, {-1, 0}, {3, 3}, {7, 6}, {inf, 6}, {NAN, NAN});
     VALUES(MORU_UNARY_gelu, NULL, {0, 0}, {20, 20}, {inf, inf}, {NAN, NAN});
@@ -208,6 +228,7 @@ static void check_binary_values(int kernel, const double *p, int n, const double
 
 START_TEST(binary_values)
 {
+    const double inf = INFINITY;
     VALUES2(MORU_BINARY_add, NULL, {1, 2, 3});
     VALUES2(MORU_BINARY_sub, NULL, {1, 2, -1});
     VALUES2(MORU_BINARY_mul, NULL, {3, 2, 6});
@@ -225,6 +246,15 @@ START_TEST(binary_values)
     VALUES2(MORU_BINARY_greater_equal, NULL, {1, 1, 1}, {1, 2, 0}, {NAN, 1, 0});
     VALUES2(MORU_BINARY_logical_and, NULL, {1, 2, 1}, {0, 2, 0}, {2, 0, 0}, {0, 0, 0});
     VALUES2(MORU_BINARY_logical_or, NULL, {1, 2, 1}, {0, 2, 1}, {2, 0, 1}, {0, 0, 0});
+    VALUES2(MORU_BINARY_logical_xor, NULL, {1, 2, 0}, {0, 2, 1}, {2, 0, 1}, {0, 0, 0});
+    VALUES2(MORU_BINARY_floor_divide, NULL, {7, 2, 3}, {-7, 2, -4}, {7, -2, -4}, {-7, -2, 3}, {6, -3, -2}, {1, 0, inf},
+            {-1, 0, -inf}, {0, 0, NAN}, {5, inf, 0}, {NAN, 1, NAN});
+    VALUES2(MORU_BINARY_mod, NULL, {7, 2, 1}, {-7, 2, 1}, {7, -2, -1}, {-7, -2, -1}, {6, -3, 0}, {1, 0, NAN}, {5, inf, 5},
+            {-5.5, 2, 0.5}, {NAN, 1, NAN}, {inf, 2, NAN});
+    VALUES2(MORU_BINARY_fmod, NULL, {7, 2, 1}, {-7, 2, -1}, {7, -2, 1}, {-7, -2, -1}, {1, 0, NAN});
+    VALUES2(MORU_BINARY_hypot, NULL, {3, 4, 5}, {-3, 4, 5}, {0, 0, 0}, {inf, NAN, inf}, {1e30, 0, (moru_real)1e30});
+    VALUES2(MORU_BINARY_logaddexp, NULL, {1000, 0, 1000}, {-inf, -inf, -inf}, {inf, inf, inf}, {inf, -inf, inf},
+            {-inf, 3, 3}, {0, 0, (moru_real)M_LN2}, {NAN, 0, NAN}, {0, NAN, NAN});
     VALUES2(MORU_BINARY_sigmoid_cross_entropy, NULL, {1000, 1, 0}, {-1000, 1, 1000}, {1000, 0, 1000}, {NAN, 0, NAN});
 }
 END_TEST
@@ -290,6 +320,36 @@ START_TEST(activations_and_gradients)
 }
 END_TEST
 
+/* erf undoes erfinv; sinc and its slope against their formulas where these lose nothing, and the series beside them. */
+START_TEST(inverse_erf_and_sinc)
+{
+    const double epsilon = sizeof(moru_real) == sizeof(float) ? FLT_EPSILON : 4 * DBL_EPSILON;
+    for (int k = 0; moru_kernels_at(k); k++) {
+        for (double at = -0.99999; at < 1; at += 0.00371) {
+            moru_real x = (moru_real)at, y;
+            moru_kernels_at(k)->unary[MORU_UNARY_erfinv](&y, &x, 1, NULL);
+            double slope = M_2_SQRTPI * exp(-(double)y * y); /* of erf: the rounding of y counts by it */
+            ck_assert_msg(fabs(erf(y) - x) <= epsilon * (fabs(x) + fabs(y) * slope), "erfinv(%g) = %.9g, whose erf is %.9g",
+                          (double)x, (double)y, erf(y));
+        }
+        for (double at = -6.013; at < 6; at += 0.0171) {
+            moru_real x = (moru_real)at, y, dx, one = 1;
+            moru_kernels_at(k)->unary[MORU_UNARY_sinc](&y, &x, 1, NULL);
+            moru_kernels_at(k)->binary[MORU_BINARY_sinc_grad](&dx, &one, 1, &x, 1, 1, NULL);
+            double sinc = sin(M_PI * x) / (M_PI * x), slope = (cos(M_PI * x) - sinc) / x;
+            ck_assert_msg(fabs(y - sinc) <= 2e-7 && fabs(dx - slope) <= 3e-7, "%g: sinc %.9g, slope %.9g, not %.9g, %.9g",
+                          (double)x, (double)y, (double)dx, sinc, slope);
+        }
+        for (double at = 1e-12; at < 1e-2; at *= 3) {
+            moru_real x = (moru_real)at, dx, one = 1;
+            moru_kernels_at(k)->binary[MORU_BINARY_sinc_grad](&dx, &one, 1, &x, 1, 1, NULL);
+            double t = M_PI * M_PI * x, slope = -t / 3 + t * t * x / 30;
+            ck_assert_msg(fabs(dx - slope) <= 1e-6 * t, "slope of sinc at %g: %.9g, not %.9g", (double)x, (double)dx, slope);
+        }
+    }
+}
+END_TEST
+
 /* Any piece of an array gives the bits that the whole gives, and nothing outside is touched. */
 START_TEST(pieces_and_canaries)
 {
@@ -334,6 +394,7 @@ int main(void)
     tcase_add_test(tests, binary_values);
     tcase_add_test(tests, gradients_at_kinks);
     tcase_add_test(tests, activations_and_gradients);
+    tcase_add_test(tests, inverse_erf_and_sinc);
     tcase_add_test(tests, pieces_and_canaries);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

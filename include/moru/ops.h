@@ -26,6 +26,11 @@ MORU_API moru_node *moru_maximum(moru_node *a, moru_node *b); /**< equal operand
 MORU_API moru_node *moru_minimum(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_atan2(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_squared_difference(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_floor_divide(moru_node *a, moru_node *b); /**< largest whole number <= a/b; gradient 0 */
+MORU_API moru_node *moru_mod(moru_node *a, moru_node *b);  /**< a - b floor(a/b): NumPy's and PyTorch's remainder */
+MORU_API moru_node *moru_fmod(moru_node *a, moru_node *b); /**< a - b trunc(a/b): C's; both have their gradient between jumps */
+MORU_API moru_node *moru_hypot(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_logaddexp(moru_node *a, moru_node *b); /**< log(e^a + e^b), which doesn't overflow */
 MORU_API moru_node *moru_equal(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_not_equal(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_less(moru_node *a, moru_node *b);
@@ -34,6 +39,7 @@ MORU_API moru_node *moru_greater(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_greater_equal(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_logical_and(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_logical_or(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_logical_xor(moru_node *a, moru_node *b);
 /** where(c != 0, a, b), all three broadcast. */
 MORU_API moru_node *moru_where(moru_node *condition, moru_node *a, moru_node *b);
 /** @} */
@@ -46,13 +52,15 @@ MORU_API moru_node *moru_pow_scalar(moru_node *x, double exponent);
 MORU_API moru_node *moru_clip(moru_node *x, double low, double high);
 /** @} */
 
-/** @name Unary @{ */
+/** @name Unary
+ * sign, floor, ceil, round, trunc and the questions (is_nan, ...; 0 or 1) have a gradient of zero. @{ */
 MORU_API moru_node *moru_neg(moru_node *x);
 MORU_API moru_node *moru_abs(moru_node *x);
 MORU_API moru_node *moru_sign(moru_node *x);
 MORU_API moru_node *moru_floor(moru_node *x);
 MORU_API moru_node *moru_ceil(moru_node *x);
 MORU_API moru_node *moru_round(moru_node *x); /**< halves to even */
+MORU_API moru_node *moru_trunc(moru_node *x);
 MORU_API moru_node *moru_exp(moru_node *x);
 MORU_API moru_node *moru_expm1(moru_node *x);
 MORU_API moru_node *moru_log(moru_node *x);
@@ -70,7 +78,20 @@ MORU_API moru_node *moru_sinh(moru_node *x);
 MORU_API moru_node *moru_cosh(moru_node *x);
 MORU_API moru_node *moru_tanh(moru_node *x);
 MORU_API moru_node *moru_erf(moru_node *x);
+MORU_API moru_node *moru_exp2(moru_node *x);
+MORU_API moru_node *moru_log10(moru_node *x);
+MORU_API moru_node *moru_cbrt(moru_node *x);
+MORU_API moru_node *moru_asin(moru_node *x);
+MORU_API moru_node *moru_acos(moru_node *x);
+MORU_API moru_node *moru_asinh(moru_node *x);
+MORU_API moru_node *moru_acosh(moru_node *x);
+MORU_API moru_node *moru_atanh(moru_node *x);
+MORU_API moru_node *moru_erfc(moru_node *x);
+MORU_API moru_node *moru_erfinv(moru_node *x); /**< y with erf(y) = x; infinite at -1 and 1, NaN beyond */
+MORU_API moru_node *moru_sinc(moru_node *x); /**< sin(pi x)/(pi x), 1 at 0 */
 MORU_API moru_node *moru_is_nan(moru_node *x);
+MORU_API moru_node *moru_is_finite(moru_node *x);
+MORU_API moru_node *moru_is_inf(moru_node *x);
 MORU_API moru_node *moru_logical_not(moru_node *x);
 /** @} */
 
