@@ -3,7 +3,10 @@
  * Heads are read where they lie, [n,t,heads,dim], through the tile's row pointers; only k (and v, for the gradient) is
  * transposed, a panel of columns at a time. A task is a block of queries of one head (in the gradient: one head, so
  * that no two tasks add to the same dk): its scores stay in scratch memory, and of a causal head those above the
- * diagonal are never computed. The gradient computes the scores anew from lse, the logarithm of each row's sum. */
+ * diagonal are never computed. The gradient computes the scores anew from lse, the logarithm of each row's sum.
+ *
+ * With a mask that says which keys are kept (g->keep), keys behind the last one kept aren't looked at. A query that keeps
+ * none is blind: its lse is +inf, so that the gradient finds its probabilities to be 0, and y is 0 or the mean of v. */
 #include "kernels/tile.h"
 #include "kernels/vecmath.h"
 
@@ -105,6 +108,43 @@ static void weighted_columns(const moru_attention *g, const moru_real *p, int64_
     }
 }
 
+/* ---- keys that are kept ---- */
+
+/* How many keys a mask leaves to look at for these queries: up to the last one that any of them keeps. */
+static int64_t kept_keys(const moru_attention *g, const head *h, int64_t first, int64_t rows)
+{
+    int64_t kept = 0;
+    if (!h->mask || g->keep == MORU_KEEP_ADDED)
+        return g->s;
+    for (int64_t r = first; r < (g->mask_t ? first + rows : first + 1); r++) {
+        int64_t last = g->s;
+        while (last > kept && h->mask[r * h->ldm + last - 1] == 0)
+            last--;
+        kept = max(kept, last);
+    }
+    return kept;
+}
+
+/* Blind queries of a block get 0, or the mean of all values. */
+static void fill_blind(const moru_attention *g, const head *h, const bool *blind, int64_t rows, moru_real *y)
+{
+    const moru_real *mean = NULL;
+    for (int64_t r = 0; r < rows; r++, y += h->ldv) {
+        if (!blind[r])
+            continue;
+        for (int64_t i = 0; i < g->value_dim; i++)
+            y[i] = mean ? mean[i] : 0;
+        if (mean || g->keep == MORU_KEEP_OR_ZERO)
+            continue;
+        for (int64_t j = 0; j < g->s; j++)
+            for (int64_t i = 0; i < g->value_dim; i++)
+                y[i] += h->v[j * h->ldv + i];
+        for (int64_t i = 0; i < g->value_dim && g->s > 0; i++)
+            y[i] /= (moru_real)g->s;
+        mean = y;
+    }
+}
+
 /* ---- rows of scores ---- */
 
 KERNEL_INLINE vec load(const moru_real *p, int64_t lanes)
@@ -123,6 +163,7 @@ KERNEL_INLINE void store(moru_real *p, vec v, int64_t lanes)
 /* Rows of scores side by side, so that one's sums are made while another's wait: row r begins at x + r ld, its mask at
  * mask + r ldm, and its query sees n[r] <= width keys. Whole vectors are read and written: rows have the room. */
 #define GROUP 4
+enum { NO_MASK, ADDED, KEPT }; /* the mask's kind */
 typedef struct group {
     moru_real *x;
     const moru_real *mask;
@@ -130,10 +171,15 @@ typedef struct group {
     int64_t ld, ldm, width, n[GROUP];
 } group;
 
-KERNEL_INLINE vec logits(const group *o, int r, int64_t i)
+KERNEL_INLINE vec mask_at(const group *o, int r, int64_t i)
+{
+    return load(o->mask + r * o->ldm + i, min(o->width - i, LANES));
+}
+
+KERNEL_INLINE vec logits(const group *o, const int kind, int r, int64_t i)
 {
     vec v = vec_load(o->x + r * o->ld + i) * o->scale;
-    return o->mask ? v + load(o->mask + r * o->ldm + i, min(o->width - i, LANES)) : v;
+    return kind == ADDED ? v + mask_at(o, r, i) : v;
 }
 
 /* The lanes of vector i that row r's query sees. */
@@ -142,8 +188,15 @@ KERNEL_INLINE ivec seen_lanes(const group *o, int r, int64_t i)
     return vec_lane_numbers() < ivec_set((moru_lane_int)min(max(o->n[r] - i, 0), LANES));
 }
 
+/* Those whose keys are kept. */
+KERNEL_INLINE ivec kept_lanes(const group *o, const int kind, int r, int64_t i)
+{
+    ivec seen = seen_lanes(o, r, i);
+    return kind == KEPT ? seen & (mask_at(o, r, i) != vec_zero()) : seen;
+}
+
 /* x becomes exp(scale x + mask - max), 0 where it isn't seen; max and sum of each row. */
-KERNEL_INLINE void exponentiate(const group *o, const int rows, moru_real *most, moru_real *sum)
+KERNEL_INLINE void exponentiate(const group *o, const int kind, const int rows, moru_real *most, moru_real *sum)
 {
     vec top[GROUP], total[GROUP];
     for (int r = 0; r < rows; r++) {
@@ -153,13 +206,17 @@ KERNEL_INLINE void exponentiate(const group *o, const int rows, moru_real *most,
     for (int64_t i = 0; i < o->width; i += LANES)
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
-            vec v = vec_select(seen_lanes(o, r, i), logits(o, r, i), vec_set(R(-INFINITY)));
+            vec v = vec_select(kept_lanes(o, kind, r, i), logits(o, kind, r, i), vec_set(R(-INFINITY)));
             vec_store(o->x + r * o->ld + i, v);
             top[r] = vec_max(v, top[r]);
         }
 #pragma GCC unroll 4
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         top[r] = vec_fold_max(top[r]);
+        most[r] = top[r][0];
+        if (kind == KEPT) /* -inf - -inf would be no number */
+            top[r] = vec_select(top[r] == R(-INFINITY), vec_zero(), top[r]);
+    }
     for (int64_t i = 0; i < o->width;) {
         vec block[GROUP] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
         for (int k = 0; k < 64 && i < o->width; k++, i += LANES)
@@ -174,15 +231,13 @@ KERNEL_INLINE void exponentiate(const group *o, const int rows, moru_real *most,
             total[r] += block[r];
     }
 #pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; r < rows; r++)
         sum[r] = vec_fold_sum(total[r])[0];
-        most[r] = top[r][0];
-    }
 }
 
 /* x becomes the probabilities p = exp(scale x + mask - lse), and dp at dx, their gradient, that of q k^T:
  * scale p (dp - sum(p dp)). Both are 0 where a key isn't seen. */
-KERNEL_INLINE void differentiate(const group *o, const int rows, const moru_real *lse, moru_real *dx)
+KERNEL_INLINE void differentiate(const group *o, const int kind, const int rows, const moru_real *lse, moru_real *dx)
 {
     vec total[GROUP];
     for (int r = 0; r < rows; r++)
@@ -192,8 +247,8 @@ KERNEL_INLINE void differentiate(const group *o, const int rows, const moru_real
         for (int k = 0; k < 64 && i < o->width; k++, i += LANES)
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++) {
-                ivec seen = seen_lanes(o, r, i);
-                vec p = vec_where(seen, vec_exp(logits(o, r, i) - lse[r]));
+                ivec seen = kept_lanes(o, kind, r, i);
+                vec p = vec_where(seen, vec_exp(logits(o, kind, r, i) - lse[r]));
                 vec_store(o->x + r * o->ld + i, p);
                 block[r] += p * vec_where(seen, vec_load(dx + r * o->ld + i));
             }
@@ -214,14 +269,40 @@ KERNEL_INLINE void differentiate(const group *o, const int rows, const moru_real
 
 /* Queries first + r .. of a block whose scores begin at x; how many there are in the group. */
 static int64_t make_group(const moru_attention *g, const head *h, int64_t first, int64_t r, int64_t rows, moru_real *x,
-                          group *o)
+                          int64_t ld, group *o)
 {
-    int64_t count = rows - r < GROUP ? 1 : GROUP, ld = score_stride(g);
+    int64_t count = rows - r < GROUP ? 1 : GROUP;
     *o = (group){.x = x + r * ld, .mask = h->mask ? h->mask + (first + r) * h->ldm : NULL, .ld = ld, .ldm = h->ldm,
                  .scale = (moru_real)g->scale, .width = visible(g, first + r + count - 1)};
     for (int64_t k = 0; k < count; k++)
         o->n[k] = visible(g, first + r + k);
     return count;
+}
+
+/* With the mask's kind and the number of rows as constants. */
+static void exponentiate_group(const group *o, int kind, int64_t rows, moru_real *most, moru_real *sum)
+{
+    if (rows == GROUP)
+        kind == NO_MASK ? exponentiate(o, NO_MASK, GROUP, most, sum) :
+        kind == ADDED ? exponentiate(o, ADDED, GROUP, most, sum) : exponentiate(o, KEPT, GROUP, most, sum);
+    else
+        kind == NO_MASK ? exponentiate(o, NO_MASK, 1, most, sum) :
+        kind == ADDED ? exponentiate(o, ADDED, 1, most, sum) : exponentiate(o, KEPT, 1, most, sum);
+}
+
+static void differentiate_group(const group *o, int kind, int64_t rows, const moru_real *lse, moru_real *dx)
+{
+    if (rows == GROUP)
+        kind == NO_MASK ? differentiate(o, NO_MASK, GROUP, lse, dx) :
+        kind == ADDED ? differentiate(o, ADDED, GROUP, lse, dx) : differentiate(o, KEPT, GROUP, lse, dx);
+    else
+        kind == NO_MASK ? differentiate(o, NO_MASK, 1, lse, dx) :
+        kind == ADDED ? differentiate(o, ADDED, 1, lse, dx) : differentiate(o, KEPT, 1, lse, dx);
+}
+
+static int kind_of(const moru_attention *g, const head *h)
+{
+    return !h->mask ? NO_MASK : g->keep == MORU_KEEP_ADDED ? ADDED : KEPT;
 }
 
 static void clear(moru_real *x, int64_t from, int64_t to)
@@ -232,23 +313,33 @@ static void clear(moru_real *x, int64_t from, int64_t to)
 
 /* ---- forward ---- */
 
-static void run_block(const moru_attention *g, const head *h, int64_t first, moru_real *y, moru_real *lse,
+static void run_block(const moru_attention *all, const head *h, int64_t first, moru_real *y, moru_real *lse,
                       moru_real *scratch)
 {
-    int64_t rows = min(QUERIES, g->t - first), ld = score_stride(g), seen = visible(g, first + rows - 1);
-    moru_real *scores = scratch + g->dim * TILE_COLUMNS, most[QUERIES], sum[QUERIES];
+    int64_t rows = min(QUERIES, all->t - first), ld = score_stride(all);
+    moru_attention kept = *all, *g = &kept;
+    kept.s = kept_keys(all, h, first, rows);
+    int64_t seen = visible(g, first + rows - 1);
+    int kind = kind_of(all, h);
+    bool blind[QUERIES], any_blind = false;
+    moru_real *scores = scratch + g->dim * TILE_COLUMNS, most[QUERIES], sum[QUERIES], *begin = y;
     products(g, h->q + first * h->ldq, h->ldq, h->k, h->ldq, g->dim, first, rows, scratch, scores, ld);
     for (int64_t r = 0, count; r < rows; r += count) {
         group o;
-        count = make_group(g, h, first, r, rows, scores, &o);
-        if (count == GROUP)
-            exponentiate(&o, GROUP, most + r, sum + r);
-        else
-            exponentiate(&o, 1, most + r, sum + r);
+        count = make_group(g, h, first, r, rows, scores, ld, &o);
+        exponentiate_group(&o, kind, count, most + r, sum + r);
         for (int64_t k = r; k < r + count; k++)
             clear(scores + k * ld, o.width, seen);
     }
     weighted_rows(g, scores, ld, h->v, h->ldv, g->value_dim, first, rows, y, h->ldv);
+    for (int64_t r = 0; r < rows; r++) {
+        blind[r] = kind == KEPT && most[r] == R(-INFINITY);
+        any_blind |= blind[r];
+        if (blind[r]) {
+            most[r] = R(INFINITY);
+            sum[r] = 1;
+        }
+    }
     for (int64_t r = 0; r < rows; r += LANES) {
         int64_t lanes = min(rows - r, LANES);
         vec total = load(sum + r, lanes);
@@ -260,6 +351,8 @@ static void run_block(const moru_attention *g, const head *h, int64_t first, mor
             int64_t lanes = min(g->value_dim - i, LANES);
             store(y + i, seen > 0 ? load(y + i, lanes) * sum[r] : vec_zero(), lanes);
         }
+    if (any_blind)
+        fill_blind(all, h, blind, rows, begin);
 }
 
 static size_t forward_bytes(const moru_attention *g)
@@ -301,11 +394,33 @@ typedef struct gradients {
     moru_real *dq, *dk, *dv;   /* of one head */
 } gradients;
 
-static void run_gradient(const moru_attention *g, const head *h, const moru_real *lse, const gradients *o,
+/* Each of the mean's values gets its share of what a blind query gave. */
+static void share_blind(const moru_attention *g, const head *h, const moru_real *lse, const gradients *o,
+                        moru_real *share)
+{
+    bool any = false;
+    if (kind_of(g, h) != KEPT || g->keep == MORU_KEEP_OR_ZERO)
+        return;
+    clear(share, 0, g->value_dim);
+    for (int64_t r = 0; r < g->t; r++)
+        if (lse[h->row + r] == R(INFINITY)) {
+            any = true;
+            for (int64_t i = 0; i < g->value_dim; i++)
+                share[i] += o->dy[r * h->ldv + i];
+        }
+    for (int64_t j = 0; j < g->s && any; j++)
+        for (int64_t i = 0; i < g->value_dim; i++)
+            o->dv[j * h->ldv + i] += share[i] / (moru_real)g->s;
+}
+
+static void run_gradient(const moru_attention *all, const head *h, const moru_real *lse, const gradients *o,
                          moru_real *scratch)
 {
-    int64_t ld = score_stride(g), done = 0; /* keys that dk and dv have numbers for */
+    int64_t ld = score_stride(all), done = 0; /* keys that dk and dv have numbers for */
+    moru_attention kept = *all, *g = &kept;
+    kept.s = kept_keys(all, h, 0, all->t);
     moru_real *p = scratch + max(g->dim, g->value_dim) * TILE_COLUMNS, *dp = p + QUERIES * ld;
+    int kind = kind_of(all, h);
     for (int64_t first = 0; first < g->t; first += QUERIES) {
         int64_t rows = min(QUERIES, g->t - first), seen = visible(g, first + rows - 1);
         const moru_real *q = h->q + first * h->ldq, *dy = o->dy + first * h->ldv;
@@ -313,11 +428,8 @@ static void run_gradient(const moru_attention *g, const head *h, const moru_real
         products(g, dy, h->ldv, h->v, h->ldv, g->value_dim, first, rows, scratch, dp, ld);
         for (int64_t r = 0, count; r < rows; r += count) {
             group o;
-            count = make_group(g, h, first, r, rows, p, &o);
-            if (count == GROUP)
-                differentiate(&o, GROUP, lse + h->row + first + r, dp + r * ld);
-            else
-                differentiate(&o, 1, lse + h->row + first + r, dp + r * ld);
+            count = make_group(g, h, first, r, rows, p, ld, &o);
+            differentiate_group(&o, kind, count, lse + h->row + first + r, dp + r * ld);
             for (int64_t k = r; k < r + count; k++) {
                 clear(p + k * ld, o.width, seen);
                 clear(dp + k * ld, o.width, seen);
@@ -331,10 +443,11 @@ static void run_gradient(const moru_attention *g, const head *h, const moru_real
         }
         done = seen;
     }
-    for (; done < g->s; done++) { /* keys that no query sees */
+    for (; done < all->s; done++) { /* keys that no query sees */
         clear(o->dk + done * h->ldq, 0, g->dim);
         clear(o->dv + done * h->ldv, 0, g->value_dim);
     }
+    share_blind(all, h, lse, o, scratch); /* the panel has the room */
 }
 
 static size_t gradient_bytes(const moru_attention *g)

@@ -80,6 +80,9 @@ typedef struct moru_affine {
     int fill_mode;             /* MORU_AFFINE_... */
     double fill;
 } moru_affine;
+/* What attention's mask says: it is added to the scores, or which keys are kept (not 0). A query that keeps none then
+ * gets the mean of all values, or 0, and an lse of +inf. */
+typedef enum moru_keep { MORU_KEEP_ADDED, MORU_KEEP_OR_MEAN, MORU_KEEP_OR_ZERO } moru_keep;
 
 /* Attention of q[n,t,heads,dim] to k[n,s,heads,dim] and v[n,s,heads,value_dim]. causal: query i sees keys 0..i only. */
 typedef struct moru_attention {
@@ -87,6 +90,7 @@ typedef struct moru_attention {
     double scale;
     bool causal;
     int64_t mask_n, mask_h, mask_t; /* strides of the mask, 0 where it is repeated; its rows are s numbers */
+    moru_keep keep;
 } moru_attention;
 
 /* A recurrent layer over n sequences of t steps. x is [n,t,in]; step s reads position s, or t - 1 - s if backwards.

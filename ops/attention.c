@@ -48,7 +48,8 @@ moru_attention moru_attention_sizes(const moru_attention_attrs *attrs, const mor
                                     const moru_shape *v, const moru_shape *mask)
 {
     moru_attention g = {.n = q->dims[0], .t = q->dims[1], .heads = q->dims[2], .dim = q->dims[3], .s = k->dims[1],
-                        .value_dim = v->dims[3], .scale = attrs->scale, .causal = attrs->causal};
+                        .value_dim = v->dims[3], .scale = attrs->scale, .causal = attrs->causal,
+                        .keep = (moru_keep)attrs->keep};
     int64_t *strides[] = {NULL, &g.mask_t, &g.mask_h, &g.mask_n}, stride = 1;
     for (int i = 1; mask && i <= mask->rank; i++) {
         int64_t size = mask->dims[mask->rank - i];
@@ -64,18 +65,33 @@ moru_node *moru_attention_swap(moru_node *x)
     return moru_transpose(x, (const int[]){0, 2, 1, 3});
 }
 
-moru_node *moru_attention_scores(const moru_attention_attrs *attrs, moru_node *q, moru_node *k, moru_node *mask)
+moru_node *moru_attention_scores(const moru_attention_attrs *attrs, moru_node *q, moru_node *k, moru_node *mask,
+                                 moru_node **kept)
 {
     moru_node *scores = moru_mul_scalar(moru_matmul_t(q, false, k, true), attrs->scale);
-    if (mask)
+    *kept = NULL;
+    if (mask && attrs->keep == MORU_KEEP_ADDED)
         scores = moru_add(scores, mask);
-    return attrs->causal ? moru_causal_mask(scores, -INFINITY) : scores;
+    if (!mask || attrs->keep == MORU_KEEP_ADDED)
+        return attrs->causal ? moru_causal_mask(scores, -INFINITY) : scores;
+    *kept = moru_broadcast_like(moru_not_equal(mask, moru_zeros_like(mask)), scores);
+    if (attrs->causal)
+        *kept = moru_causal_mask(*kept, 0);
+    return scores;
+}
+
+moru_node *moru_attention_weights(const moru_attention_attrs *attrs, moru_node *p, moru_node *blind)
+{
+    if (!blind || attrs->keep != MORU_KEEP_OR_MEAN)
+        return p;
+    return moru_add(p, moru_mul(blind, moru_softmax(moru_zeros_like(p), -1)));
 }
 
 void moru_attention_print(const void *attrs_, char *text, size_t size)
 {
     const moru_attention_attrs *attrs = attrs_;
-    snprintf(text, size, "scale=%g%s", attrs->scale, attrs->causal ? " causal" : "");
+    snprintf(text, size, "scale=%g%s%s", attrs->scale, attrs->causal ? " causal" : "",
+             attrs->keep == MORU_KEEP_OR_MEAN ? " kept or mean" : attrs->keep == MORU_KEEP_OR_ZERO ? " kept" : "");
 }
 
 /* Of the two products. A causal query sees the keys up to its own place. */
@@ -98,22 +114,33 @@ static moru_status infer_attention(const moru_infer *in, moru_shape *shapes, mor
 /* The formula in other ops, for a gradient that comes through lse, or of the mask. */
 static void vjp_through_scores(const moru_vjp *v, const moru_attention_attrs *attrs)
 {
-    moru_node *q = moru_attention_swap(v->inputs[0]), *k = moru_attention_swap(v->inputs[1]), *ys[2];
-    moru_node *scores = moru_attention_scores(attrs, q, k, attrs->has_mask ? v->inputs[3] : NULL);
+    moru_node *q = moru_attention_swap(v->inputs[0]), *k = moru_attention_swap(v->inputs[1]), *ys[2], *kept;
+    moru_node *scores = moru_attention_scores(attrs, q, k, attrs->has_mask ? v->inputs[3] : NULL, &kept);
     int last = -1;
     bool empty = v->inputs[1]->shape.dims[1] == 0;
+    moru_node *low = moru_scalar(v->graph, -1e30), *blind = NULL;
+    if (kept)
+        scores = moru_where(kept, scores, low);
     moru_node *shift = empty ? moru_scalar(v->graph, 0) : moru_stop_gradient(moru_max(scores, &last, 1, true));
-    moru_node *sum = moru_sum(moru_exp(moru_sub(scores, shift)), &last, 1, true);
-    moru_node *lse = moru_add(moru_log(sum), shift), *p = moru_exp(moru_sub(scores, lse));
+    moru_node *e = moru_exp(moru_sub(scores, shift));
+    if (kept)
+        e = moru_mul(e, kept);
+    moru_node *sum = moru_sum(e, &last, 1, true);
+    if (kept) {
+        blind = moru_equal(sum, moru_scalar(v->graph, 0));
+        sum = moru_add(sum, blind);
+    }
+    moru_node *lse = moru_add(moru_log(sum), shift), *p = moru_div(e, sum);
+    p = moru_attention_weights(attrs, p, blind);
     ys[0] = moru_attention_swap(moru_matmul(p, moru_attention_swap(v->inputs[2])));
-    ys[1] = moru_squeeze(lse, -1);
+    ys[1] = moru_squeeze(kept ? moru_where(blind, moru_scalar(v->graph, INFINITY), lse) : lse, -1);
     moru_vjp_through(v, ys);
 }
 
 static void vjp_attention(const moru_vjp *v)
 {
     const moru_attention_attrs *attrs = v->attrs;
-    if (v->dy[1] || (attrs->has_mask && v->wanted[3])) {
+    if (v->dy[1] || (attrs->has_mask && v->wanted[3] && attrs->keep == MORU_KEEP_ADDED)) {
         vjp_through_scores(v, attrs);
         return;
     }
@@ -150,7 +177,9 @@ static double flops_attention(const moru_infer *in, const moru_shape *out)
 }
 
 const moru_op_def moru_op_attention = {
-    .name = "attention", .formula = "y = softmax(scale q k^T + mask) v by head; lse = log sum exp of its argument",
+    .name = "attention",
+    .formula = "y = softmax(scale q k^T + mask) v by head, or over the keys that a mask keeps; lse = log sum exp of its "
+               "argument",
     .min_inputs = 3, .max_inputs = 4, .n_outputs = 2, .attr_size = sizeof(moru_attention_attrs),
     .infer = infer_attention, .vjp = vjp_attention, .workspace = workspace_attention, .run = run_attention,
     .print = moru_attention_print, .flops = flops_attention,
@@ -162,4 +191,13 @@ moru_node *moru_attention_op(moru_node *q, moru_node *k, moru_node *v, moru_node
     moru_node *in[4] = {q, k, v, mask};
     int n = 3 + (mask != NULL);
     return moru_apply_op(moru_graph_of(in, n), &moru_op_attention, in, n, &attrs);
+}
+
+moru_node *moru_attention_kept_op(moru_node *q, moru_node *k, moru_node *v, moru_node *kept, double scale, bool causal,
+                                  bool zero)
+{
+    moru_attention_attrs attrs = {.scale = scale, .causal = causal, .has_mask = 1,
+                                  .keep = zero ? MORU_KEEP_OR_ZERO : MORU_KEEP_OR_MEAN};
+    moru_node *in[] = {q, k, v, kept};
+    return moru_apply_op(moru_graph_of(in, 4), &moru_op_attention, in, 4, &attrs);
 }

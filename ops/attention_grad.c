@@ -1,4 +1,6 @@
 /* Gradient of attention through y. Inputs: dy, q, k, v, lse, [mask]. Outputs: dq, dk, dv. */
+#include <math.h>
+
 #include "core/status.h"
 #include "ops/attention.h"
 #include "ops/shape_rules.h"
@@ -22,16 +24,22 @@ static void vjp_attention_grad(const moru_vjp *v)
 {
     const moru_attention_attrs *attrs = v->attrs;
     moru_node *dy = moru_attention_swap(v->inputs[0]), *q = moru_attention_swap(v->inputs[1]), *ys[3];
-    moru_node *k = moru_attention_swap(v->inputs[2]), *values = moru_attention_swap(v->inputs[3]);
-    moru_node *scores = moru_attention_scores(attrs, q, k, attrs->has_mask ? v->inputs[5] : NULL);
-    moru_node *p = moru_exp(moru_sub(scores, moru_expand_dims(v->inputs[4], -1)));
+    moru_node *k = moru_attention_swap(v->inputs[2]), *values = moru_attention_swap(v->inputs[3]), *kept;
+    moru_node *scores = moru_attention_scores(attrs, q, k, attrs->has_mask ? v->inputs[5] : NULL, &kept);
+    moru_node *lse = moru_expand_dims(v->inputs[4], -1), *blind = NULL;
+    if (kept) { /* of a blind query lse is +inf, which must not get into the gradients of what isn't kept */
+        blind = moru_greater(lse, moru_scalar(v->graph, 1e30));
+        scores = moru_where(kept, moru_sub(scores, moru_where(blind, moru_zeros_like(lse), lse)),
+                            moru_scalar(v->graph, -INFINITY));
+    }
+    moru_node *p = moru_exp(kept ? scores : moru_sub(scores, lse));
     moru_node *dp = moru_matmul_t(dy, false, values, true);
     int last = -1;
     moru_node *shared = moru_sum(moru_mul(p, dp), &last, 1, true);
     moru_node *ds = moru_mul_scalar(moru_mul(p, moru_sub(dp, shared)), attrs->scale);
     ys[0] = moru_attention_swap(moru_matmul(ds, k));
     ys[1] = moru_attention_swap(moru_matmul_t(ds, true, q, false));
-    ys[2] = moru_attention_swap(moru_matmul_t(p, true, dy, false));
+    ys[2] = moru_attention_swap(moru_matmul_t(moru_attention_weights(attrs, p, blind), true, dy, false));
     moru_vjp_through(v, ys);
 }
 

@@ -28,13 +28,13 @@ ops_sources = \
 	ops/band.c \
 	ops/attention.c \
 	ops/attention_grad.c \
+	ops/band_mask.c \
 	ops/batch_norm.c \
 	ops/batch_norm_grad.c \
 	ops/binary.c \
 	ops/broadcast.c \
 	ops/broadcast_to.c \
 	ops/cast.c \
-	ops/causal_mask.c \
 	ops/compare.c \
 	ops/concat.c \
 	ops/ctc.c \

@@ -29,11 +29,20 @@ BUILD(attention)
     return c->n[2] == 1 ? y : c->n[2] == 2 ? lse : moru_mul(moru_sum_all(moru_square(y)), moru_sum_all(lse));
 }
 
-/* p[0]: fill */
-BUILD(causal_mask)
+/* x: q, k, v, numbers of which those above p[1] keep their keys; n: zero for blind queries, causal, outputs; p[0]: scale */
+BUILD(attention_kept)
+{
+    moru_node *kept = moru_greater(x[3], moru_scalar(graph, c->p[1]));
+    moru_node *y = moru_attention_kept_op(x[0], x[1], x[2], kept, c->p[0], c->n[1], c->n[0]);
+    moru_node *lse = moru_node_output(y, 1);
+    return c->n[2] == 1 ? y : c->n[2] == 2 ? lse : moru_mul(moru_sum_all(moru_square(y)), moru_sum_all(lse));
+}
+
+/* n: below, above; p[0]: fill */
+BUILD(band_mask)
 {
     (void)graph;
-    return moru_square(moru_causal_mask(x[0], c->p[0]));
+    return moru_square(moru_band_mask(x[0], c->n[0], c->n[1], c->p[0]));
 }
 
 #define R(...) GC_REAL(-1, 1, __VA_ARGS__)
@@ -42,6 +51,11 @@ BUILD(causal_mask)
 
 #define ATTENTION(name_, mask, causal, outputs, ...) \
     {.name = name_, .build = build_attention, .n = {mask, causal, outputs}, .p = {0.7}, .in = {__VA_ARGS__}}
+
+#define KEPT(name_, zero, causal, outputs, above, ...) \
+    {.name = name_, .build = build_attention_kept, .n = {zero, causal, outputs}, .p = {0.7, above}, .in = {__VA_ARGS__}}
+#define BAND(name_, below, above, fill, ...) \
+    {.name = name_, .build = build_band_mask, .n = {below, above}, .p = {fill}, .in = {__VA_ARGS__}}
 
 const gradcheck_case gradcheck_cases_transformer[] = {
     NORM("layer_norm", 1, 1, 1, 1, R(4, 5), R(5), R(5)),
@@ -77,8 +91,17 @@ const gradcheck_case gradcheck_cases_transformer[] = {
     ATTENTION("attention/no queries", 0, 1, 1, R(1, 0, 1, 2), R(1, 3, 1, 2), R(1, 3, 1, 2)),
     ATTENTION("attention/no batch", 0, 0, 1, R(0, 3, 1, 2), R(0, 3, 1, 2), R(0, 3, 1, 2)),
     ATTENTION("attention/no dimensions", 0, 0, 1, R(1, 2, 1, 0), R(1, 2, 1, 0), R(1, 2, 1, 3)),
-    {.name = "causal_mask", .build = build_causal_mask, .p = {0.5}, .in = {R(2, 3, 4)}},
-    {.name = "causal_mask/tall", .build = build_causal_mask, .p = {0}, .in = {R(5, 2)}},
-    {.name = "causal_mask/empty", .build = build_causal_mask, .p = {0}, .in = {R(3, 0)}},
+    KEPT("attention/kept", 0, 0, 1, 0, R(2, 3, 2, 4), R(2, 5, 2, 4), R(2, 5, 2, 3), GC_FIXED(-1, 1, 2, 1, 3, 5)),
+    KEPT("attention/kept, causal", 0, 1, 1, 0, R(2, 5, 2, 3), R(2, 5, 2, 3), R(2, 5, 2, 3), GC_FIXED(-1, 1, 5, 5)),
+    KEPT("attention/kept or 0", 1, 1, 1, 0, R(2, 5, 2, 3), R(2, 5, 2, 3), R(2, 5, 2, 3), GC_FIXED(-1, 1, 5, 5)),
+    KEPT("attention/kept keys", 0, 0, 1, 0, R(3, 2, 2, 2), R(3, 4, 2, 2), R(3, 4, 2, 2), GC_FIXED(-1, 1, 3, 1, 1, 4)),
+    KEPT("attention/one key", 0, 0, 1, 0, R(2, 4, 2, 2), R(2, 1, 2, 2), R(2, 1, 2, 2), GC_FIXED(-1, 1, 2, 2, 4, 1)),
+    KEPT("attention/none kept", 0, 1, 1, 2, R(2, 3, 1, 2), R(2, 3, 1, 2), R(2, 3, 1, 2), GC_FIXED(-1, 1, 3)),
+    KEPT("attention/kept, lse", 0, 1, 2, -2, R(1, 3, 2, 2), R(1, 3, 2, 2), R(1, 3, 2, 2), GC_FIXED(-1, 1, 3, 3)),
+    KEPT("attention/kept, both", 0, 0, 3, -0.7, R(1, 3, 2, 2), R(1, 6, 2, 2), R(1, 6, 2, 2), GC_FIXED(-1, 1, 3, 6)),
+    KEPT("attention/kept of none", 0, 0, 1, 0, R(1, 3, 1, 2), R(1, 0, 1, 2), R(1, 0, 1, 2), GC_FIXED(-1, 1, 3, 0)),
+    BAND("band_mask", 1, 0, 0.5, R(2, 3, 4)), BAND("band_mask/lower", -1, 0, 0, R(5, 2)),
+    BAND("band_mask/upper", 0, -1, 0.2, R(3, 5)), BAND("band_mask/all", -1, -1, 0.2, R(3, 2)),
+    BAND("band_mask/wide", 3, 2, 0.2, R(9, 4)), BAND("band_mask/empty", 1, 1, 0, R(3, 0)),
     {.name = NULL},
 };

@@ -2,16 +2,23 @@
 #include "kernel_test.h"
 
 static const moru_attention cases[] = {
-    {1, 1, 1, 1, 1, 1, 1, false, 0, 0, 0}, {2, 3, 5, 7, 4, 6, 0.5, false, 0, 0, 0},
-    {2, 2, 9, 9, 8, 8, 0.3, true, 0, 0, 0},
-    {1, 4, 64, 64, 32, 32, 0.18, true, 0, 0, 0}, {1, 1, 130, 130, 17, 5, 0.2, true, 0, 0, 0},
-    {1, 2, 70, 200, 16, 33, 0.25, false, 0, 0, 0}, {1, 1, 150, 65, 3, 70, 0.6, true, 0, 0, 0},
-    {1, 1, 65, 150, 66, 1, 0.1, true, 0, 0, 0}, {2, 1, 1, 40, 20, 20, 0.2, false, 0, 0, 0},
-    {2, 2, 11, 13, 5, 4, 0.4, false, 286, 143, 13}, {2, 2, 11, 13, 5, 4, -0.4, true, 13, 0, 0},
-    {1, 3, 67, 70, 9, 9, 0.3, false, 0, 70, 0}, {2, 2, 5, 6, 3, 3, 0.5, true, 0, 0, 6},
-    {1, 2, 3, 0, 4, 4, 0.5, false, 0, 0, 0}, {1, 2, 0, 3, 4, 4, 0.5, true, 0, 0, 0},
-    {0, 2, 3, 3, 4, 4, 0.5, true, 0, 0, 0},
-    {1, 1, 3, 4, 0, 5, 0.5, false, 0, 0, 0}, {1, 1, 3, 4, 5, 0, 0.5, true, 0, 0, 0}};
+    {1, 1, 1, 1, 1, 1, 1, false, 0, 0, 0, 0}, {2, 3, 5, 7, 4, 6, 0.5, false, 0, 0, 0, 0},
+    {2, 2, 9, 9, 8, 8, 0.3, true, 0, 0, 0, 0}, {1, 4, 64, 64, 32, 32, 0.18, true, 0, 0, 0, 0},
+    {1, 1, 130, 130, 17, 5, 0.2, true, 0, 0, 0, 0}, {1, 2, 70, 200, 16, 33, 0.25, false, 0, 0, 0, 0},
+    {1, 1, 150, 65, 3, 70, 0.6, true, 0, 0, 0, 0}, {1, 1, 65, 150, 66, 1, 0.1, true, 0, 0, 0, 0},
+    {2, 1, 1, 40, 20, 20, 0.2, false, 0, 0, 0, 0}, {2, 2, 11, 13, 5, 4, 0.4, false, 286, 143, 13, 0},
+    {2, 2, 11, 13, 5, 4, -0.4, true, 13, 0, 0, 0}, {1, 3, 67, 70, 9, 9, 0.3, false, 0, 70, 0, 0},
+    {2, 2, 5, 6, 3, 3, 0.5, true, 0, 0, 6, 0}, {1, 2, 3, 0, 4, 4, 0.5, false, 0, 0, 0, 0},
+    {1, 2, 0, 3, 4, 4, 0.5, true, 0, 0, 0, 0}, {0, 2, 3, 3, 4, 4, 0.5, true, 0, 0, 0, 0},
+    {1, 1, 3, 4, 0, 5, 0.5, false, 0, 0, 0, 0}, {1, 1, 3, 4, 5, 0, 0.5, true, 0, 0, 0, 0},
+    {2, 2, 11, 13, 5, 4, 0.4, false, 286, 143, 13, MORU_KEEP_OR_MEAN},
+    {2, 2, 11, 13, 5, 4, -0.4, true, 13, 0, 0, MORU_KEEP_OR_MEAN},
+    {1, 3, 67, 70, 9, 9, 0.3, false, 0, 70, 0, MORU_KEEP_OR_ZERO},
+    {2, 2, 5, 6, 3, 3, 0.5, true, 0, 0, 6, MORU_KEEP_OR_MEAN},
+    {2, 2, 150, 140, 8, 9, 0.5, true, 21000, 0, 140, MORU_KEEP_OR_MEAN},
+    {2, 2, 150, 140, 8, 9, 0.5, true, 21000, 0, 140, MORU_KEEP_OR_ZERO},
+    {3, 1, 4, 1, 2, 70, 0.5, false, 4, 0, 1, MORU_KEEP_OR_MEAN},
+    {3, 2, 65, 200, 16, 3, 0.5, false, 200, 0, 0, MORU_KEEP_OR_MEAN}};
 #define N_CASES ((int)(sizeof cases / sizeof cases[0]))
 enum { OUTPUTS = 5 };
 
@@ -66,9 +73,19 @@ static void naive_query(const moru_attention *g, const moru_real *const in[5], i
             p[j] += g->scale * q[d] * in[1][key * g->dim + d];
         for (int64_t d = 0; d < g->value_dim; d++)
             dp[j] += (double)dy[d] * in[2][key * g->value_dim + d];
-        if (in[3])
-            p[j] += in[3][n * g->mask_n + h * g->mask_h + i * g->mask_t + j];
+        moru_real mask = in[3] ? in[3][n * g->mask_n + h * g->mask_h + i * g->mask_t + j] : 0;
+        p[j] = !in[3] || !g->keep ? p[j] + mask : mask ? p[j] : -INFINITY;
         most = fmax(most, p[j]);
+    }
+    if (g->keep && most == -INFINITY) {
+        out[1][(n * g->heads + h) * g->t + i] = INFINITY;
+        for (int64_t j = 0; j < g->s && g->keep == MORU_KEEP_OR_MEAN; j++)
+            for (int64_t d = 0; d < g->value_dim; d++) {
+                int64_t key = (n * g->s + j) * g->heads + h;
+                out[0][at * g->value_dim + d] += in[2][key * g->value_dim + d] / (double)g->s;
+                out[4][key * g->value_dim + d] += dy[d] / (double)g->s;
+            }
+        return;
     }
     for (int64_t j = 0; j < seen; j++)
         sum += exp(p[j] - most);
@@ -104,7 +121,7 @@ static void compare(const moru_attention *g, const moru_real *const in[5], moru_
         naive_query(g, in, q / g->t / g->heads, q / g->t % g->heads, q % g->t, p, want);
     for (int i = 0; i < OUTPUTS; i++) {
         for (int64_t j = 0; j < sizes[i]; j++)
-            if (g->s > 0 || i != 1) /* without keys lse is -inf */
+            if ((g->s > 0 && !isinf(want[i][j])) || i != 1) /* without keys lse is -inf */
                 check_close(out[i][j], want[i][j], 4 * fabs(want[i][j]) + 4, names[i], j);
         free(want[i]);
     }
@@ -120,6 +137,9 @@ static void check_case(const moru_kernels *k, const moru_attention *g, uint64_t 
     mask += masked ? g->mask_n * (g->n - 1) + g->mask_h * (g->heads - 1) + g->mask_t * (g->t - 1) : 0;
     guarded b[5] = {guarded_random(state, sizes[2]), guarded_random(state, sizes[3]), guarded_random(state, sizes[4]),
                     guarded_random(state, mask), guarded_random(state, sizes[0])};
+    moru_real *kept = b[3].data;
+    for (int64_t i = 0; i < mask && g->keep; i++) /* among them queries and entries of the batch that keep none */
+        kept[i] = kept[i] > 0 && (!g->mask_t || i / g->s % 3) && (!g->mask_n || g->mask_n > g->s || i / g->s) ? kept[i] : 0;
     const moru_real *in[5] = {b[0].data, b[1].data, b[2].data, masked ? b[3].data : NULL, b[4].data};
     moru_real *first[OUTPUTS], *out[OUTPUTS];
     run(k, g, in, 1, first);
@@ -150,7 +170,7 @@ END_TEST
 START_TEST(large_scores)
 {
     for (int k = 0; moru_kernels_at(k); k++) {
-        moru_attention g = {1, 1, 2, 20, 1, 1, 1, false, 0, 0, 20};
+        moru_attention g = {1, 1, 2, 20, 1, 1, 1, false, 0, 0, 20, 0};
         moru_real q[2] = {300, -300}, keys[20], values[20], mask[40], y[2], lse[2];
         guarded workspace = guarded_workspace(moru_kernels_at(k)->attention_workspace(&g, 1));
         for (int j = 0; j < 20; j++) {

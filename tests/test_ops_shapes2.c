@@ -265,7 +265,7 @@ START_TEST(test_normalization)
     moru_node *attended = attend(S(2, 3, 4, 6), S(2, 5, 4, 6), S(2, 5, 4, 7), S(2, 1, 1, 5), 1);
     has_shape(attended, S(2, 3, 4, 7), __LINE__);
     has_shape(moru_node_output(attended, 1), S(2, 4, 3), __LINE__);
-    REFUSED(moru_causal_mask(real(S(3)), 0), MORU_ERR_SHAPE, "causal_mask|[3]");
+    REFUSED(moru_causal_mask(real(S(3)), 0), MORU_ERR_SHAPE, "band_mask|[3]");
     REFUSED(moru_causal_mask(integer(S(3, 3)), 0), MORU_ERR_SHAPE, "int32");
     REFUSED(moru_dropout_op(real(S(2)), 1), MORU_ERR_ARGUMENT, "dropout|rate of 1");
     REFUSED(moru_dropout_op(real(S(2)), -0.1), MORU_ERR_ARGUMENT, "rate of -0.1");

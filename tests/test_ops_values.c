@@ -312,6 +312,14 @@ START_TEST(test_attention)
     EXPECT(moru_node_output(y, 1), S(1, 1, 2), (float)log(4), (float)log(4));
     EXPECT(moru_attention_op(q, k, v, NULL, 0.5, true), S(1, 2, 1, 2), 4, 0, 7, 3);
     EXPECT(moru_attention_op(q, k, v, mask, 0.5, false), S(1, 2, 1, 2), 4, 0, 4, 0);
+    moru_node *kept = REALS(S(2, 2), 0, 5, 0, 0);
+    EXPECT(moru_attention_kept_op(q, k, v, kept, 0.5, false, false), S(1, 2, 1, 2), 8, 4, 6, 2);
+    EXPECT(moru_attention_kept_op(q, k, v, kept, 0.5, true, false), S(1, 2, 1, 2), 6, 2, 6, 2);
+    EXPECT(moru_attention_kept_op(q, k, v, kept, 0.5, true, true), S(1, 2, 1, 2), 0, 0, 0, 0);
+    y = moru_attention_kept_op(q, k, v, kept, 0.5, false, true);
+    EXPECT(moru_clip(moru_node_output(y, 1), 0, 99), S(1, 1, 2), (float)log(3), 99);
+    EXPECT(moru_band_mask(REALS(S(3, 4), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), 1, 1, 0), S(3, 4), 1, 2, 0, 0, 5, 6, 7, 0,
+           0, 10, 11, 12);
     EXPECT(moru_causal_mask(REALS(S(2, 3), 1, 2, 3, 4, 5, 6), 9), S(2, 3), 1, 9, 9, 4, 5, 9);
 }
 END_TEST

@@ -341,8 +341,16 @@ MORU_API moru_node *moru_affine_transform(moru_node *x, moru_node *transform, bo
  *  mask (or NULL) is added to the scores and broadcasts to [n, heads, t, s], the last size being s; a query whose every score is
  *  -inf gets NaN. Without keys y is 0. Outputs: y, and [n, heads, t] the logarithms of the sums in the softmax's denominators. */
 MORU_API moru_node *moru_attention_op(moru_node *q, moru_node *k, moru_node *v, moru_node *mask, double scale, bool causal);
+/** The same over the keys that kept, which broadcasts as mask does, holds a number other than 0 for. A query that keeps no key
+ *  gets 0 (zero) or the mean of all values, which is what softmax gives where every score is the same large negative number, and
+ *  has no part in the gradients of q and k; its logarithm is INFINITY. kept has a gradient of zero. Keys behind the last one kept
+ *  cost nothing. */
+MORU_API moru_node *moru_attention_kept_op(moru_node *q, moru_node *k, moru_node *v, moru_node *kept, double scale, bool causal,
+                                           bool zero);
 /** y[.., i, j] = x[.., i, j] where j <= i, fill above the diagonal. */
 MORU_API moru_node *moru_causal_mask(moru_node *x, double fill);
+/** y[.., i, j] = x[.., i, j] where i - below <= j <= i + above, fill elsewhere; a negative number: without a bound. */
+MORU_API moru_node *moru_band_mask(moru_node *x, int64_t below, int64_t above, double fill);
 /** @} */
 
 /** @name Recurrence
