@@ -175,6 +175,18 @@ static moru_status read_field(moru_arena *arena, const moru_field *field, json_t
             return bad_value(where, field, "a number", value);
         *(double *)target = json_is_null(value) ? (double)NAN : json_number_value(value);
         return MORU_OK;
+    case MORU_FIELD_OPTIONAL_INT:
+        if (json_is_null(value)) {
+            *(int64_t *)target = 0;
+            return MORU_OK;
+        }
+        return to_int(value, target) ? MORU_OK : bad_value(where, field, "an integer", value);
+    case MORU_FIELD_OPTIONAL_SIZES:
+        if (json_is_null(value)) {
+            *(moru_shape *)target = (moru_shape){.rank = 0};
+            return MORU_OK;
+        }
+        return read_shape(field, value, target, where);
     case MORU_FIELD_OPTIONAL_INTS:
         if (json_is_null(value)) {
             memset(target, 0xff, (size_t)field->count * sizeof(int64_t)); /* -1 each */
@@ -210,8 +222,10 @@ static const moru_field *find_field(const moru_field *fields, int n, const char 
     for (int i = 0; i < n; i++) {
         if (strcmp(fields[i].name, name) != 0)
             continue;
-        bool spec = kind_of(&fields[i]) == MORU_FIELD_SPEC, list = kind_of(&fields[i]) == MORU_FIELD_REALS;
-        if (!found || (spec == (json_is_object(value) || json_is_string(value)) && list == json_is_array(value)))
+        moru_field_kind kind = kind_of(&fields[i]);
+        bool list = kind == MORU_FIELD_REALS || kind == MORU_FIELD_OPTIONAL_SIZES, spec = kind == MORU_FIELD_SPEC;
+        bool fits = spec == (json_is_object(value) || json_is_string(value)) && list == json_is_array(value);
+        if (!found || fits)
             found = &fields[i];
     }
     return found;
@@ -310,6 +324,10 @@ static json_t *write_field(const moru_field *field, const void *options)
     case MORU_FIELD_BOOL: return json_boolean(*(const bool *)source);
     case MORU_FIELD_INT: return json_integer((json_int_t)*(const int64_t *)source);
     case MORU_FIELD_REAL: return isfinite(*(const double *)source) ? json_real(*(const double *)source) : json_null();
+    case MORU_FIELD_OPTIONAL_INT:
+        return *(const int64_t *)source ? json_integer((json_int_t)*(const int64_t *)source) : json_null();
+    case MORU_FIELD_OPTIONAL_SIZES:
+        return ((const moru_shape *)source)->rank ? write_shape(source, false) : json_null();
     case MORU_FIELD_OPTIONAL_INTS:
         if (*(const int64_t *)source == -1)
             return json_null();

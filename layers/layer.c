@@ -26,9 +26,16 @@ const moru_layer_class *moru_layer_class_at(int k)
 static const moru_layer_class *find(const char *class_name, bool operation)
 {
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-        if (classes[i]->is_operation == operation && strcmp(classes[i]->class_name, class_name) == 0)
+        if (classes[i]->is_operation == operation &&
+            (strcmp(classes[i]->class_name, class_name) == 0 ||
+             (classes[i]->source_name && strcmp(classes[i]->source_name, class_name) == 0)))
             return classes[i];
     return NULL;
+}
+
+const char *moru_layer_source_name(const moru_layer *layer)
+{
+    return layer->class_->source_name ? layer->class_->source_name : layer->class_->class_name;
 }
 
 const moru_layer_class *moru_layer_class_find(const char *class_name)

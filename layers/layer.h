@@ -62,6 +62,7 @@ typedef enum moru_mask_rule {
 
 typedef struct moru_layer_class {
     const char *class_name;    /* "Dense" */
+    const char *source_name;   /* of the class in Keras's source, where that is another: names and groups come from it */
     const char *module;        /* "keras.layers" */
     size_t size;               /* of the options struct, which begins with MORU_LAYER_OPTIONS */
     const void *defaults;
@@ -196,6 +197,7 @@ moru_status moru_layer_write_extras(const moru_layer *layer, json_t *config);
 #include "layers/layers.def"
 #undef MORU_LAYER_CLASS
 const moru_layer_class *moru_layer_class_at(int k);
+const char *moru_layer_source_name(const moru_layer *layer);
 const moru_layer_class *moru_layer_class_find(const char *class_name);
 /* Among Keras's operations: "Concatenate" is a layer and an operation, too. */
 const moru_layer_class *moru_operation_class_find(const char *class_name);

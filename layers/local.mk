@@ -13,16 +13,20 @@ layers_sources = \
     layers/normalization.c \
     layers/prelu.c \
     layers/rms_normalization.c \
+    layers/attend.c \
     layers/batch_normalization.c \
     layers/concatenate.c \
     layers/constraints.c \
     layers/dense.c \
+    layers/dot_attention.c \
     layers/dropout.c \
     layers/elu.c \
     layers/embedding.c \
     layers/flatten.c \
     layers/functional.c \
+    layers/grouped_query_attention.c \
     layers/gru.c \
+    layers/heads.c \
     layers/initializers.c \
     layers/input.c \
     layers/layer.c \

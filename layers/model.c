@@ -99,7 +99,7 @@ moru_status moru_model_name_layer(moru_model *model, moru_layer *layer)
                                     model->name);
         return MORU_OK;
     }
-    moru_snake(layer->class_->class_name, base, sizeof base);
+    moru_snake(moru_layer_source_name(layer), base, sizeof base);
     snprintf(name, sizeof name, "%s", base);
     for (int k = 1; name_taken(model, model->n_owned, name); k++)
         snprintf(name, sizeof name, "%s_%d", base, k);

@@ -174,9 +174,9 @@ void moru_layer_group(moru_layer *const *order, int k, char *group, size_t size)
 {
     char base[128];
     int like = 0;
-    moru_snake(order[k]->class_->class_name, base, sizeof base);
+    moru_snake(moru_layer_source_name(order[k]), base, sizeof base);
     for (int i = 0; i < k; i++)
-        like += strcmp(order[i]->class_->class_name, order[k]->class_->class_name) == 0;
+        like += strcmp(moru_layer_source_name(order[i]), moru_layer_source_name(order[k])) == 0;
     snprintf(group, size, like ? "%s_%d" : "%s", base, like);
 }
 

@@ -381,9 +381,13 @@ START_TEST(test_arguments_of_calls)
                                  "[[\"a\", 0, 0, {\"value\": [\"x\", 0, 0]}]]"),
           MORU_ERR_UNSUPPORTED, "a: calls with different arguments use_causal_mask");
     FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"attention_mask\": [\"x\", 0, 0]}]]"),
-          MORU_ERR_UNSUPPORTED, "a: argument attention_mask");
-    FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"return_attention_scores\": true}]]"),
-          MORU_ERR_UNSUPPORTED, "a: argument return_attention_scores");
+          MORU_ERR_SHAPE, "[?,1,5,4]");
+    FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"attention_masks\": [\"x\", 0, 0]}]]"),
+          MORU_ERR_UNSUPPORTED, "a: argument attention_masks");
+    OK(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"return_attention_scores\": true}]]"));
+    ck_assert_int_eq(model->applications[1].n_outputs, 2);
+    ck_assert(writes(model, "return_attention_scores"));
+    moru_model_free(model);
     FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"x\", 0, 0], \"use_causal_mask\": \"no\"}]]"),
           MORU_ERR_FORMAT, "use_causal_mask");
     FAILS(read_attention(&model, "[[\"x\", 0, 0, {\"value\": [\"y\", 0, 0]}]]"), MORU_ERR_FORMAT, "\"y\"");

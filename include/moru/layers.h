@@ -285,7 +285,13 @@ MORU_API moru_layer *moru_layer_normalization_new(const moru_layer_normalization
  *  to {query, value} (the keys are the values then) or {query, value, key}; self-attention is {x, x}. Each is projected to
  *  num_heads heads, y = softmax(q k^T/sqrt(key_dim)) v for each, and all heads are projected to [n, t, width]. In training the
  *  probabilities are dropped out by the rate dropout. Variables: query/kernel [width, heads, key_dim], query/bias [heads,
- *  key_dim], key/.. and value/.. alike, attention_output/kernel [heads, value_dim, width], attention_output/bias [width]. */
+ *  key_dim], key/.. and value/.. alike, attention_output/kernel [heads, value_dim, width], attention_output/bias [width].
+ *  Named inputs (moru_apply_inputs()) say by numbers other than 0 which query may see which key: attention_mask [n, t, s] or
+ *  what broadcasts to it, value_mask and key_mask [n, s]. What comes with the inputs, as from an Embedding with mask_zero, counts as
+ *  value_mask, key_mask, and a mask of queries, and is taken off the inputs, as Keras's layer does: what is applied to them later
+ *  doesn't see it. A query that may see nothing gets the mean over all keys, or 0 if there is dropout, as in Keras.
+ *  Inputs of more dimensions, [n, a, b, .., width], attend along attention_axes, for each place along the others.
+ *  return_attention_scores: a second output, the probabilities [n, heads, t, s]. */
 typedef struct moru_multi_head_attention_options {
     MORU_LAYER_OPTIONS
     int64_t num_heads, key_dim;
@@ -293,11 +299,15 @@ typedef struct moru_multi_head_attention_options {
     double dropout;
     bool use_bias;
     bool use_causal_mask;      /**< query i attends to keys 0..i only. Keras's argument of each call: written with the calls */
-    moru_shape attention_axes; /**< {1} */
+    moru_shape attention_axes; /**< no sizes: all but the first and the last */
     const char *kernel_initializer, *bias_initializer;
     const char *kernel_regularizer, *bias_regularizer;
+    moru_shape output_shape;   /**< of one place, instead of {width} */
+    bool use_gate;             /**< the heads' results times sigmoid of gate/kernel, gate/bias: as the query's, of value_dim */
+    int64_t sliding_window;    /**< query i sees keys i - w + 1 to i + w - 1 only; 0: all */
+    bool return_attention_scores; /**< Keras's argument of each call */
 } moru_multi_head_attention_options;
-#define MORU_MULTI_HEAD_ATTENTION_DEFAULTS MORU_LAYER_DEFAULTS, .use_bias = true, .attention_axes = {1, {1}}, \
+#define MORU_MULTI_HEAD_ATTENTION_DEFAULTS MORU_LAYER_DEFAULTS, .use_bias = true, \
     .kernel_initializer = "glorot_uniform", .bias_initializer = "zeros"
 #define moru_multi_head_attention(...) \
     MORU_WITH_DEFAULTS(moru_multi_head_attention_new, moru_multi_head_attention_options, MORU_MULTI_HEAD_ATTENTION_DEFAULTS, __VA_ARGS__)
@@ -359,6 +369,7 @@ MORU_API moru_layer *moru_concatenate_new(const moru_concatenate_options *option
 #include <moru/layers/pooling.h>
 #include <moru/layers/reshaping.h>
 #include <moru/layers/recurrent.h>
+#include <moru/layers/attention.h>
 #include <moru/layers/activation.h>
 #include <moru/layers/dropout.h>
 #include <moru/layers/merging.h>

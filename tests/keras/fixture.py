@@ -58,7 +58,7 @@ def write(out, model, xs, target, loss, weights=True):
     with h5py.File(base + ".io.h5", "w") as f:
         f.attrs["loss"] = json.dumps({"class_name": type(loss).__name__, "config": loss.get_config()})
         for name, x in numbered("x", as_list(xs)):
-            f[name] = x
+            f[name] = x.astype("int32") if x.dtype == bool else x
         for name, y in numbered("y", as_list(model.predict(as_input(xs), verbose=0))):
             f[name] = y
         for name, t in numbered("target", targets):
