@@ -175,7 +175,7 @@ static moru_status read_field(moru_arena *arena, const moru_field *field, json_t
             return bad_value(where, field, "a number", value);
         *(double *)target = json_is_null(value) ? (double)NAN : json_number_value(value);
         return MORU_OK;
-    case MORU_FIELD_OPTIONAL_INT:
+    case MORU_FIELD_COUNT:
         if (json_is_null(value)) {
             *(int64_t *)target = 0;
             return MORU_OK;
@@ -324,7 +324,7 @@ static json_t *write_field(const moru_field *field, const void *options)
     case MORU_FIELD_BOOL: return json_boolean(*(const bool *)source);
     case MORU_FIELD_INT: return json_integer((json_int_t)*(const int64_t *)source);
     case MORU_FIELD_REAL: return isfinite(*(const double *)source) ? json_real(*(const double *)source) : json_null();
-    case MORU_FIELD_OPTIONAL_INT:
+    case MORU_FIELD_COUNT:
         return *(const int64_t *)source ? json_integer((json_int_t)*(const int64_t *)source) : json_null();
     case MORU_FIELD_OPTIONAL_SIZES:
         return ((const moru_shape *)source)->rank ? write_shape(source, false) : json_null();

@@ -23,7 +23,7 @@ typedef enum moru_field_kind {
     MORU_FIELD_SHAPE,   /* moru_shape; JSON null inside: -1 */
     MORU_FIELD_SIZES,   /* moru_shape; -1 is written as it is */
     MORU_FIELD_REALS,   /* moru_reals: a list of numbers; a number: a list of one; null: of none */
-    MORU_FIELD_OPTIONAL_INT,   /* int64_t; JSON null: 0 */
+    MORU_FIELD_COUNT,   /* int64_t; JSON null: 0 */
     MORU_FIELD_OPTIONAL_SIZES, /* MORU_FIELD_SIZES; JSON null: none. Beside a MORU_FIELD_INT of its name it takes lists */
     MORU_FIELD_JSON,    /* const char *, the text of any JSON value; null: NULL */
     MORU_FIELD_LAYER,   /* moru_layer *: a layer inside; core/ passes it over, layers/ and formats/ see to it */

@@ -41,6 +41,7 @@ typedef struct reader {
     int n;
     json_t *numbers;        /* name -> place in entries */
     json_t *converted;      /* entries put in Keras 3's way */
+    json_t *one;            /* the number, for an input that is true */
     moru_model *model;
     bool keras2;            /* calls are lists */
     moru_listing *faults;
@@ -206,6 +207,12 @@ static moru_status add_argument(reader *r, const entry *e, const char *name, jso
     }
     if (place >= 0 && (history_of(value) || (moru_keras_is_constant(value) && !is_option(e, name))))
         return add_placed(r, e, place, value, p);
+    if (class_ && place_in(class_->named_inputs, name) >= 0 && (json_is_true(value) || json_number_value(value) != 0)) {
+        if (p->n_named == MAX_ARGUMENTS)
+            return broken(r, e->name, "too many inputs");
+        p->named[p->n_named++] = (argument){.name = moru_arena_strdup(&r->arena, name), .entry = -1, .value = r->one};
+        return p->named[p->n_named - 1].name ? MORU_OK : no_memory(r);
+    }
     if (class_ && place_in(class_->named_inputs, name) >= 0 && holds_tensors(value))
         return add_named(r, e, name, value, p);
     if (is_option(e, name) && !holds_tensors(value))
@@ -624,13 +631,15 @@ static moru_status read_all(reader *r, json_t *config)
 moru_status moru_keras_functional_read(moru_model **model, json_t *config, const char *path, moru_listing *faults,
                                        const char *where)
 {
-    reader r = {.where = where, .path = path, .faults = faults, .numbers = json_object(), .converted = json_array()};
+    reader r = {.where = where, .path = path, .faults = faults, .numbers = json_object(), .converted = json_array(),
+                .one = json_real(1)};
     moru_status status = read_all(&r, config);
     for (int k = 0; k < r.n; k++)
         if (r.entries[k].layer && !r.entries[k].applied)
             moru_layer_free_one(r.entries[k].layer);
     json_decref(r.numbers);
     json_decref(r.converted);
+    json_decref(r.one);
     moru_arena_free(&r.arena);
     if (status != MORU_OK) {
         moru_model_free(r.model);

@@ -34,21 +34,26 @@ static int find_places(const moru_model *model, place **places)
     return n;
 }
 
-static bool same_group(const moru_weight *a, const moru_weight *b)
+/* Whether the group ("": the layer's own) has the weight, by itself or besides another one. */
+static bool in_group(const moru_weight *weight, const char *group)
 {
-    return a->group == b->group || (a->group && b->group && strcmp(a->group, b->group) == 0);
+    return strcmp(weight->group ? weight->group : "", group) == 0 || (weight->also && strcmp(weight->also, group) == 0);
 }
 
-/* The group that holds weight k, into path, and the weight's number in it. Ends 16 bytes before path's end. */
+/* A group that holds weight k, into path, and the weight's number in it. Ends 16 bytes before path's end. */
+static int number_in_group(const char *layers, const place *p, int k, const char *group, char path[PATH])
+{
+    int number = 0;
+    snprintf(path, PATH - 16, "%s/%s/%s%svars", layers, p->group, group, group[0] ? "/" : "");
+    for (int i = 0; i < k; i++)
+        number += in_group(&p->layer->weights[i], group);
+    return number;
+}
+
 static int group_of_weight(const char *layers, const place *p, int k, char path[PATH])
 {
-    const moru_weight *weights = p->layer->weights;
-    int number = 0;
-    snprintf(path, PATH - 16, "%s/%s/%s%svars", layers, p->group, weights[k].group ? weights[k].group : "",
-             weights[k].group ? "/" : "");
-    for (int i = 0; i < k; i++)
-        number += same_group(&weights[i], &weights[k]);
-    return number;
+    const char *group = p->layer->weights[k].group;
+    return number_in_group(layers, p, k, group ? group : "", path);
 }
 
 /* ---- writing ---- */
@@ -67,6 +72,12 @@ static moru_status write_layer(moru_hdf5 *file, const place *p)
             snprintf(inner, sizeof inner, "%.*s", (int)strcspn(name, "/"), name);
             MORU_TRY(moru_hdf5_make_group(file, path, inner));
         }
+        snprintf(path + strlen(path), 16, "/%d", number);
+        MORU_TRY(moru_hdf5_write(file, path, MORU_HDF5_REAL, moru_tensor_shape(tensor),
+                                 moru_tensor_const_data(tensor)));
+        if (!p->layer->weights[k].also)
+            continue;
+        number = number_in_group("layers", p, k, p->layer->weights[k].also, path);
         snprintf(path + strlen(path), 16, "/%d", number);
         MORU_TRY(moru_hdf5_write(file, path, MORU_HDF5_REAL, moru_tensor_shape(tensor),
                                  moru_tensor_const_data(tensor)));
@@ -171,7 +182,7 @@ static void read_layer(reader *r, const place *p)
     int own = 0;
     bool fits = true;
     for (int k = 0; k < layer->n_weights; k++)
-        own += !layer->weights[k].group;
+        own += in_group(&layer->weights[k], "");
     snprintf(path, sizeof path, "%s/%s/vars", r->layers, p->group);
     if (!count_fits(r, layer, path, own))
         return;
@@ -180,7 +191,7 @@ static void read_layer(reader *r, const place *p)
         if (number == 0 && layer->weights[k].group) {
             int inside = 0;
             for (int i = k; i < layer->n_weights; i++)
-                inside += same_group(&layer->weights[i], &layer->weights[k]);
+                inside += in_group(&layer->weights[i], layer->weights[k].group);
             fits = count_fits(r, layer, path, inside);
         }
         snprintf(path + strlen(path), 16, "/%d", number);

@@ -166,7 +166,11 @@ static moru_node *call(const moru_layer_call *c)
             c->outputs[1] = p;
         y = moru_matmul(p, v);
     }
-    return query_mask ? moru_where(moru_expand_dims(query_mask, -1), y, moru_scalar(c->graph, 0)) : y;
+    if (query_mask)
+        y = moru_where(moru_expand_dims(query_mask, -1), y, moru_scalar(c->graph, 0));
+    if (!moru_node_failed(y))
+        y->mask = query_mask;
+    return y;
 }
 
 #define ATTENTION_CLASS(id, name, options, given, table, build_) \
@@ -174,7 +178,7 @@ static moru_node *call(const moru_layer_call *c)
         .class_name = (name), .module = "keras.layers", .size = sizeof(options), .defaults = &(given), \
         .fields = (table), .n_fields = sizeof(table) / sizeof *(table), .arguments = arguments, \
         .n_arguments = sizeof arguments / sizeof *arguments, .named_inputs = named_inputs, .min_inputs = 2, \
-        .max_inputs = 3, .masks = MORU_MASK_STOPS, .build = build_, .output_count = output_count, .call = call}
+        .max_inputs = 3, .masks = MORU_MASK_MADE, .build = build_, .output_count = output_count, .call = call}
 
 ATTENTION_CLASS(attention, "Attention", moru_attention_options, defaults, fields, build);
 ATTENTION_CLASS(additive_attention, "AdditiveAttention", moru_additive_attention_options, additive_defaults,

@@ -11,7 +11,7 @@ static const moru_field fields[] = {
     MORU_FIELD(options, dropout, MORU_FIELD_REAL),
     MORU_FIELD(options, use_bias, MORU_FIELD_BOOL),
     MORU_FIELD(options, use_gate, MORU_FIELD_BOOL),
-    MORU_FIELD(options, sliding_window, MORU_FIELD_OPTIONAL_INT),
+    MORU_FIELD(options, sliding_window, MORU_FIELD_COUNT),
     MORU_FIELD_OBJECT(options, kernel_initializer, "initializer"),
     MORU_FIELD_OBJECT(options, bias_initializer, "initializer"),
     MORU_FIELD_OBJECT(options, kernel_regularizer, "regularizer"),

@@ -392,8 +392,10 @@ moru_status moru_layer_borrow_weights(moru_layer *layer, moru_layer *child, cons
         weight->owner = child;
         weight->owner_index = k;
         weight->group = join(layer, group, child->weights[k].group);
+        if (weight->also && group)
+            weight->also = weight->also[0] ? join(layer, group, weight->also) : group;
         weight->name = join(layer, prefix, child->weights[k].name);
-        if (!weight->name || (group && !weight->group))
+        if (!weight->name || (group && !weight->group) || (child->weights[k].also && !weight->also))
             return moru_layer_error(layer, MORU_ERR_MEMORY, "no memory for its weights");
         layer->n_weights++;
     }

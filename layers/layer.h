@@ -17,6 +17,7 @@ typedef struct moru_weight {
     const char *name;          /* "kernel" */
     char *path;                /* Keras's: "model/dense/kernel" (Sequential) or "dense/kernel"; set by the model */
     const char *group;         /* of a weight that Keras keeps in a layer inside: its group in files; NULL: none */
+    const char *also;          /* another group that has it as well, "" being the layer's own; NULL: none */
     moru_tensor *tensor;
     bool trainable;            /* as made: moving statistics are not. The layer's own flag counts besides */
     const char *initializer, *regularizer; /* specs; regularizer may be NULL */
@@ -33,6 +34,7 @@ typedef struct moru_trace {
     bool noiseless;            /* dropout lets everything through: results are functions of the batch alone */
     uint64_t seed;
     moru_node **update_variables, **update_values; /* moving statistics; in steps of one's own, all weights stepped */
+    moru_node **update_bases;  /* what gradients of the values are taken by: moru_layer_assign() leaves them */
     int n_updates, cap_updates;
     moru_node **state_variables, **state_values;   /* what a stateful layer leaves to the next batch, in inference too */
     int n_states, cap_states;
@@ -145,6 +147,9 @@ moru_node *moru_layer_run_child(const moru_layer_call *call, moru_layer *child, 
 moru_node *moru_layer_weight(const moru_layer_call *call, int k);
 /* At the end of a training step weight k becomes value. */
 void moru_layer_update(const moru_layer_call *call, int k, moru_node *value);
+/* Weight k becomes value from here on, in this call and in those that come later, and for good at the end of the step. Its
+ * gradient is that of all values it has had. */
+void moru_layer_assign(const moru_layer_call *call, int k, moru_node *value);
 /* Applies an activation spec (NULL: none). */
 moru_node *moru_activate(moru_node *x, const char *activation);
 /* relu by Keras's options; max_value NAN: none. */

@@ -56,9 +56,11 @@ layers_sources = \
     layers/conv_lstm.c \
     layers/relu.c \
     layers/rescaling.c \
+    layers/reversible_embedding.c \
     layers/reshape.c \
     layers/sequential.c \
     layers/softmax.c \
+    layers/spectral_normalization.c \
     layers/trace.c \
     layers/adaptive_pooling.c \
     layers/conv.c \

@@ -50,6 +50,8 @@ moru_status moru_model_trace(const moru_model *model, moru_graph *graph, moru_no
 void moru_trace_free(moru_trace *trace);
 /* What a variable is by now: its last update, or itself. */
 moru_node *moru_trace_value(const moru_trace *trace, moru_node *variable);
+/* What the variable's gradient is taken by: itself, or what the last update made of it. */
+moru_node *moru_trace_base(const moru_trace *trace, moru_node *variable);
 /* Assigns: no gradient goes through, as through a variable of Keras's. */
 void moru_trace_update(moru_trace *trace, moru_node *variable, moru_node *value);
 /* The same for what a layer keeps from batch to batch. */

@@ -13,10 +13,11 @@ void moru_trace_free(moru_trace *trace)
 {
     free(trace->update_variables);
     free(trace->update_values);
+    free(trace->update_bases);
     free(trace->state_variables);
     free(trace->state_values);
     free(trace->losses);
-    trace->update_variables = trace->update_values = trace->losses = NULL;
+    trace->update_variables = trace->update_values = trace->update_bases = trace->losses = NULL;
     trace->state_variables = trace->state_values = NULL;
     trace->n_updates = trace->cap_updates = trace->n_losses = trace->cap_losses = 0;
     trace->n_states = trace->cap_states = 0;
@@ -33,17 +34,18 @@ static bool grow(moru_node ***array, int count, int capacity)
     return fresh != NULL;
 }
 
-/* New values of variables. */
-typedef struct list { moru_node ***variables, ***values; int *n, *capacity; } list;
+/* New values of variables; and, unless bases is NULL, what each was before gradients were kept over changes. */
+typedef struct list { moru_node ***variables, ***values, ***bases; int *n, *capacity; } list;
 
 static list updates_of(moru_trace *trace)
 {
-    return (list){&trace->update_variables, &trace->update_values, &trace->n_updates, &trace->cap_updates};
+    return (list){&trace->update_variables, &trace->update_values, &trace->update_bases, &trace->n_updates,
+                  &trace->cap_updates};
 }
 
 static list states_of(moru_trace *trace)
 {
-    return (list){&trace->state_variables, &trace->state_values, &trace->n_states, &trace->cap_states};
+    return (list){&trace->state_variables, &trace->state_values, NULL, &trace->n_states, &trace->cap_states};
 }
 
 static int find(moru_node *const *variables, int n, const moru_node *variable)
@@ -54,11 +56,12 @@ static int find(moru_node *const *variables, int n, const moru_node *variable)
     return i;
 }
 
-static void assign(list l, moru_node *variable, moru_node *value)
+static void assign(list l, moru_node *variable, moru_node *value, moru_node *base)
 {
     int i = find(*l.variables, *l.n, variable);
     if (i == *l.n) {
-        if (!grow(l.variables, i, *l.capacity) || !grow(l.values, i, *l.capacity)) {
+        if (!grow(l.variables, i, *l.capacity) || !grow(l.values, i, *l.capacity) ||
+            (l.bases && !grow(l.bases, i, *l.capacity))) {
             moru_graph_fail(variable->graph, MORU_ERR_MEMORY, "no memory for the updates of a step");
             return;
         }
@@ -67,7 +70,9 @@ static void assign(list l, moru_node *variable, moru_node *value)
         (*l.variables)[i] = variable;
         ++*l.n;
     }
-    (*l.values)[i] = moru_stop_gradient(value);
+    (*l.values)[i] = value;
+    if (l.bases)
+        (*l.bases)[i] = base;
 }
 
 moru_node *moru_trace_value(const moru_trace *trace, moru_node *variable)
@@ -76,9 +81,21 @@ moru_node *moru_trace_value(const moru_trace *trace, moru_node *variable)
     return i < trace->n_updates ? trace->update_values[i] : variable;
 }
 
+moru_node *moru_trace_base(const moru_trace *trace, moru_node *variable)
+{
+    int i = find(trace->update_variables, trace->n_updates, variable);
+    return i < trace->n_updates ? trace->update_bases[i] : variable;
+}
+
+static void set_update(moru_trace *trace, moru_node *variable, moru_node *value, moru_node *base)
+{
+    assign(updates_of(trace), variable, value, base);
+}
+
 void moru_trace_update(moru_trace *trace, moru_node *variable, moru_node *value)
 {
-    assign(updates_of(trace), variable, value);
+    value = moru_stop_gradient(value);
+    set_update(trace, variable, value, value);
 }
 
 moru_node *moru_trace_state(const moru_trace *trace, moru_node *variable)
@@ -89,7 +106,7 @@ moru_node *moru_trace_state(const moru_trace *trace, moru_node *variable)
 
 void moru_trace_keep_state(moru_trace *trace, moru_node *variable, moru_node *value)
 {
-    assign(states_of(trace), variable, value);
+    assign(states_of(trace), variable, moru_stop_gradient(value), NULL);
 }
 
 static moru_node *variable_of(const moru_layer_call *call, int k)
@@ -106,6 +123,14 @@ moru_node *moru_layer_weight(const moru_layer_call *call, int k)
 void moru_layer_update(const moru_layer_call *call, int k, moru_node *value)
 {
     moru_trace_update(call->trace, variable_of(call, k), value);
+}
+
+/* value + (old - old): the number is value's, the gradient goes to what was before. */
+void moru_layer_assign(const moru_layer_call *call, int k, moru_node *value)
+{
+    moru_node *variable = variable_of(call, k), *old = moru_trace_value(call->trace, variable);
+    moru_node *passed = moru_add(moru_stop_gradient(value), moru_sub(old, moru_stop_gradient(old)));
+    set_update(call->trace, variable, passed, moru_trace_base(call->trace, variable));
 }
 
 void moru_trace_loss(moru_trace *trace, moru_graph *graph, moru_node *loss)

@@ -164,8 +164,7 @@ static moru_node *slot(stage *g, moru_graph *graph, const moru_slot *rule, const
     return moru_variable_from(graph, "slot", tensor);
 }
 
-static void step_weight(moru_train_step *s, stage *g, moru_node *lr, const moru_weight *weight, moru_node *param,
-                        moru_node *grad)
+static void step_weight(moru_train_step *s, stage *g, moru_node *lr, const moru_weight *weight, moru_node *grad)
 {
     moru_slot rules[MORU_MAX_SLOTS];
     moru_node *slots[MORU_MAX_SLOTS] = {NULL}, *made[1 + MORU_MAX_SLOTS];
@@ -173,15 +172,16 @@ static void step_weight(moru_train_step *s, stage *g, moru_node *lr, const moru_
     moru_graph_push_name(s->graph, weight->path);
     for (int k = 0; k < n; k++)
         slots[k] = slot(g, s->graph, &rules[k], weight);
-    moru_stepping stepping = {.param = param, .grad = grad, .slots = slots, .shared = g->shared, .lr = lr,
-                              .step = g->count};
+    moru_node *variable = moru_variable_from(s->graph, weight->path, weight->tensor);
+    moru_stepping stepping = {.param = moru_trace_value(&s->trace, variable), .grad = grad, .slots = slots, .shared = g->shared,
+                              .lr = lr, .step = g->count};
     moru_optimizer_step(g->optimizer, weight, &stepping, made);
     if (weight->constraint)
         made[0] = moru_constrain(weight->constraint, made[0]);
     moru_graph_pop_name(s->graph);
     if (moru_node_failed(made[0]))
         return;
-    moru_trace_update(&s->trace, moru_variable_from(s->graph, weight->path, weight->tensor), made[0]);
+    moru_trace_update(&s->trace, variable, made[0]);
     for (int k = 0; k < n; k++)
         if (made[1 + k])
             moru_trace_update(&s->trace, slots[k], made[1 + k]);
@@ -210,7 +210,7 @@ static int used_weights(moru_train_step *s, moru_weight **weights, int n, moru_n
         if (moru_node_failed(variable) || variable->call->id >= n_calls)
             continue;
         weights[used] = weights[i];
-        params[used++] = moru_trace_value(&s->trace, variable);
+        params[used++] = moru_trace_base(&s->trace, variable);
     }
     return used;
 }
@@ -228,7 +228,7 @@ static moru_status step_weights(moru_train_step *s, stage *g, moru_weight **weig
     moru_node *lr = moru_require_finite(g->lr, g->loss);
     moru_optimizer_clip(g->optimizer, grads, n);
     for (int i = 0; i < n; i++)
-        step_weight(s, g, lr, weights[i], params[i], grads[i]);
+        step_weight(s, g, lr, weights[i], grads[i]);
     return moru_graph_status(s->graph) == MORU_OK ? MORU_OK
                                                   : moru_fail(moru_graph_status(s->graph), "%s",
                                                               moru_graph_error(s->graph));

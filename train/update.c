@@ -10,6 +10,7 @@
 typedef struct place {
     const moru_trained *trained;
     moru_node *variable, *grad;  /* grad NULL: the graph doesn't read the weight, which stays as it is, as in Keras */
+    moru_node *now;              /* its value when the step comes: a layer may have changed it */
     moru_node *value;            /* what it becomes */
 } place;
 
@@ -124,7 +125,7 @@ static moru_status clip(work *w)
 static moru_status step_weight(work *w, place *p, moru_node *shared)
 {
     moru_node *slots[MORU_MAX_SLOTS] = {NULL}, *made[1 + MORU_MAX_SLOTS];
-    moru_stepping s = {.param = p->variable, .grad = p->grad, .slots = slots, .shared = shared, .lr = w->lr,
+    moru_stepping s = {.param = p->now, .grad = p->grad, .slots = slots, .shared = shared, .lr = w->lr,
                        .step = w->count};
     moru_graph_push_name(w->graph, p->trained->weight->path);
     for (int k = 0; k < p->trained->n_slots; k++)
@@ -162,7 +163,7 @@ static moru_status average_weights(work *w)
     moru_node *momentum = moru_mul_scalar(later, w->options->ema_momentum), *rest = moru_one_less(momentum);
     for (int i = 0; i < w->t->n_trained; i++) {
         place *p = &w->places[i];
-        moru_node *slot = slot_of(w, p->trained->average), *value = p->value ? p->value : p->variable;
+        moru_node *slot = slot_of(w, p->trained->average), *value = p->value ? p->value : p->now;
         moru_node *average = moru_add(moru_mul(slot, momentum), moru_mul(value, rest));
         MORU_TRY(add_update(w, slot, average));
         if (w->step->key.phase & MORU_PHASE_AVERAGES)
@@ -178,8 +179,16 @@ static void constrain(work *w)
         place *p = &w->places[i];
         const char *constraint = p->trained->weight->constraint;
         if (p->grad && constraint)
-            p->value = moru_constrain(constraint, p->value ? p->value : moru_mul(p->variable, w->one));
+            p->value = moru_constrain(constraint, p->value ? p->value : moru_mul(p->now, w->one));
     }
+}
+
+static bool is_stepped(const work *w, const moru_node *variable)
+{
+    for (int i = 0; i < w->t->n_trained; i++)
+        if (w->places[i].variable == variable && w->places[i].value)
+            return true;
+    return false;
 }
 
 static moru_status build(work *w, const moru_trace *trace)
@@ -206,6 +215,8 @@ static moru_status build(work *w, const moru_trace *trace)
             MORU_TRY(add_update(w, w->places[i].variable, w->places[i].value));
     for (int i = 0; i < trace->n_updates; i++) {
         moru_node *value = trace->update_values[i];
+        if (is_stepped(w, trace->update_variables[i]))
+            continue;
         MORU_TRY(add_update(w, trace->update_variables[i], guarded ? moru_require_finite(value, loss) : value));
     }
     return MORU_OK;
@@ -230,6 +241,7 @@ moru_status moru_step_updates(const moru_training *training, moru_step *step, co
         const moru_weight *weight = training->trained[i].weight;
         w.places[i].trained = &training->trained[i];
         w.places[i].variable = moru_variable_from(step->graph, weight->path, weight->tensor);
+        w.places[i].now = moru_trace_value(trace, w.places[i].variable);
     }
     moru_status status = build(&w, trace);
     free(w.places);

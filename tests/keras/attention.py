@@ -24,8 +24,8 @@ def targets_of(model, xs, rng):
 
 
 def joined(ys):
-    """A few values as one: a model has few outputs here."""
-    return L.Concatenate()([L.Flatten()(y * 1.0) for y in ys])
+    """A few values as one: a model has few outputs here. Flatten where Keras has a wrong shape of scores."""
+    return L.Concatenate()([keras.ops.reshape(y * 1.0, (-1, int(np.prod(y.shape[1:])))) if len(y.shape) > 2 else y for y in ys])
 
 
 def bare(y):
@@ -79,13 +79,14 @@ def attention_options(rng):
         x, y, attention_mask=mask, return_attention_scores=True, use_causal_mask=True)
     shared = L.MultiHeadAttention(1, 2, use_bias=False, output_shape=(2, 3),
                                   kernel_regularizer=keras.regularizers.L2(0.01))
+    wide, parts = L.MultiHeadAttention(2, 2)(grid, grid, attention_mask=area, return_attention_scores=True)
     g, shares = L.GroupQueryAttention(3, 4, 2, use_gate=True)(e, y, return_attention_scores=True)
     outputs = [
         a, scores, shared(x, y), shared(x, y, key=y),
         L.MultiHeadAttention(2, 3, attention_axes=(1, 2), use_gate=True)(grid, grid),
         L.MultiHeadAttention(2, 3, attention_axes=(1,), output_shape=[2])(grid, grid, use_causal_mask=True),
-        L.MultiHeadAttention(2, 2, attention_axes=-3)(grid, grid, return_attention_scores=True)[1],
-        *L.MultiHeadAttention(2, 2)(grid, grid, attention_mask=area, return_attention_scores=True),
+        L.Flatten()(L.MultiHeadAttention(2, 2, attention_axes=-3)(grid, grid, return_attention_scores=True)[1]),
+        wide, L.Flatten()(parts),
         L.MultiHeadAttention(1, 2, attention_axes=(2,))(grid, grid, attention_mask=area[:, :, :, 0]),
         g, shares,
         L.GroupQueryAttention(2, 3, 1, use_bias=False, sliding_window=2)(y, y, key=y, use_causal_mask=True),
@@ -182,3 +183,37 @@ def transformer_masks(rng):
     randomise(model, rng)
     xs = [tokens_of(rng, 3, 6, 11), tokens_of(rng, 3, 5, 11)]
     return model, xs, [normal(rng, 3, 5, 11), normal(rng, 3, 2, 5, 6)], MSE()
+
+
+def spectral(rng):
+    """SpectralNormalization of each kind of kernel, used twice, in a model inside; after two steps of Adam."""
+    x, words = keras.Input((5, 5, 2), name="x"), keras.Input((3,), dtype="int32", name="words")
+    twice = L.SpectralNormalization(L.Dense(3, name="inside", kernel_regularizer=keras.regularizers.L2(0.01)),
+                                    power_iterations=3, name="twice")
+    y = L.SpectralNormalization(L.Conv2D(3, 3, activation="relu"))(x)
+    y = twice(twice(y))
+    frozen = L.SpectralNormalization(L.Dense(2, use_bias=False))
+    frozen.trainable = False
+    inner = keras.Sequential([keras.Input((3,)), L.SpectralNormalization(L.Dense(4)), L.Dense(2)], name="inner")
+    z = L.SpectralNormalization(L.Embedding(6, 3))(words)
+    model = keras.Model([x, words], [frozen(y), inner(z)], name="spectral")
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
+    randomise(model, rng)
+    xs = [normal(rng, 3, 5, 5, 2), rng.integers(0, 6, (3, 3)).astype("int32")]
+    targets = targets_of(model, xs, rng)
+    for _ in range(2):
+        model.train_on_batch(xs, targets)
+    return model, xs, targets, MSE()
+
+
+def reversible(rng):
+    """ReversibleEmbedding there and back, with and without weights of its own for the way back."""
+    words = keras.Input((4,), dtype="int32", name="words")
+    tied = L.ReversibleEmbedding(7, 4, mask_zero=True, name="tied")
+    loose = L.ReversibleEmbedding(7, 4, tie_weights=False, logit_soft_cap=2.0, name="loose")
+    x = tied(words)
+    x = L.Add()([x, L.MultiHeadAttention(2, 2)(x, x, use_causal_mask=True)])
+    model = keras.Model(words, [tied(x * 1.0, reverse=True), loose(loose(words), reverse=True)], name="reversible")
+    randomise(model, rng)
+    xs = [tokens_of(rng, 3, 4, 7)]
+    return model, xs, [normal(rng, 3, 4, 7), normal(rng, 3, 4, 7)], MSE()

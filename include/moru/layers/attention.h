@@ -60,6 +60,36 @@ typedef struct moru_additive_attention_options { MORU_ATTENTION_OPTIONS } moru_a
     MORU_WITH_DEFAULTS(moru_additive_attention_new, moru_additive_attention_options, MORU_ADDITIVE_ATTENTION_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_additive_attention_new(const moru_additive_attention_options *options);
 
+/** An Embedding that also goes back: [n, ..., output_dim] to [n, ..., input_dim] by x embeddings^T, or, without tie_weights, by a
+ *  variable reverse_embeddings [output_dim, input_dim]. A use goes back if it has an input named "reverse", whatever the value
+ *  (moru_apply_inputs(), moru_scalar()); Keras writes reverse=True. Press and Wolf, 2016. */
+typedef struct moru_reversible_embedding_options {
+    MORU_LAYER_OPTIONS
+    int64_t input_dim, output_dim;
+    bool tie_weights, mask_zero;
+    const char *embeddings_initializer, *embeddings_regularizer;
+    const char *reverse_dtype;     /**< kept for files: all is computed in float32 */
+    double logit_soft_cap;         /**< logits become cap tanh(logits/cap); NAN: as they are */
+} moru_reversible_embedding_options;
+#define MORU_REVERSIBLE_EMBEDDING_DEFAULTS MORU_LAYER_DEFAULTS, .tie_weights = true, .embeddings_initializer = "uniform", \
+    .logit_soft_cap = __builtin_nan("")
+#define moru_reversible_embedding(...) \
+    MORU_WITH_DEFAULTS(moru_reversible_embedding_new, moru_reversible_embedding_options, MORU_REVERSIBLE_EMBEDDING_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_reversible_embedding_new(const moru_reversible_embedding_options *options);
+
+/** Divides the kernel (or the embeddings) of the layer inside, in place and before each use in training, by its spectral norm as
+ *  power_iterations steps of the power iteration estimate it: v = u W^T/|u W^T|, u = v W/|v W|, W = W/(v W u^T); Miyato et al., 2018. u is
+ *  the variable vector_u [1, last size of the kernel], which isn't trained. The layer inside belongs to this one. */
+typedef struct moru_spectral_normalization_options {
+    MORU_LAYER_OPTIONS
+    moru_layer *layer;             /**< with a variable kernel or embeddings, as Dense, Conv2D, Embedding */
+    int64_t power_iterations;
+} moru_spectral_normalization_options;
+#define MORU_SPECTRAL_NORMALIZATION_DEFAULTS MORU_LAYER_DEFAULTS, .power_iterations = 1
+#define moru_spectral_normalization(...) \
+    MORU_WITH_DEFAULTS(moru_spectral_normalization_new, moru_spectral_normalization_options, MORU_SPECTRAL_NORMALIZATION_DEFAULTS, __VA_ARGS__)
+MORU_API moru_layer *moru_spectral_normalization_new(const moru_spectral_normalization_options *options);
+
 #ifdef __cplusplus
 }
 #endif
