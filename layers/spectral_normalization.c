@@ -81,7 +81,9 @@ static moru_node *call(const moru_layer_call *c)
     const moru_inputs in = {.values = c->inputs, .n = c->n_inputs};
     if (c->training)
         normalize_kernel(c);
-    return moru_layer_run_child(c, o->layer, &in, NULL);
+    moru_node *y = moru_layer_run_child(c, o->layer, &in, NULL);
+    bool whole = !moru_node_failed(y) && c->inputs[0]->dtype == MORU_INT32; /* Keras makes it the input's dtype */
+    return whole ? moru_cast(y, MORU_INT32) : y;
 }
 
 const moru_layer_class moru_spectral_normalization_class = {

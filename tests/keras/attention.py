@@ -187,19 +187,19 @@ def transformer_masks(rng):
 
 def spectral(rng):
     """SpectralNormalization of each kind of kernel, used twice, in a model inside; after two steps of Adam."""
-    x, words = keras.Input((5, 5, 2), name="x"), keras.Input((3,), dtype="int32", name="words")
+    x, words = keras.Input((5, 5, 2), name="x"), keras.Input((3,), name="words")  # of whole numbers
     twice = L.SpectralNormalization(L.Dense(3, name="inside", kernel_regularizer=keras.regularizers.L2(0.01)),
                                     power_iterations=3, name="twice")
     y = L.SpectralNormalization(L.Conv2D(3, 3, activation="relu"))(x)
     y = twice(twice(y))
     frozen = L.SpectralNormalization(L.Dense(2, use_bias=False))
     frozen.trainable = False
-    inner = keras.Sequential([keras.Input((3,)), L.SpectralNormalization(L.Dense(4)), L.Dense(2)], name="inner")
+    inner = keras.Sequential([keras.Input((3, 3)), L.SpectralNormalization(L.Dense(4)), L.Dense(2)], name="inner")
     z = L.SpectralNormalization(L.Embedding(6, 3))(words)
     model = keras.Model([x, words], [frozen(y), inner(z)], name="spectral")
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
     randomise(model, rng)
-    xs = [normal(rng, 3, 5, 5, 2), rng.integers(0, 6, (3, 3)).astype("int32")]
+    xs = [normal(rng, 3, 5, 5, 2), rng.integers(0, 6, (3, 3)).astype("float32")]
     targets = targets_of(model, xs, rng)
     for _ in range(2):
         model.train_on_batch(xs, targets)
