@@ -95,12 +95,26 @@ static moru_status read_entry(reader *r, const char *layer, entry *e)
     return e->layer ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: out of memory", r->where);
 }
 
+/* Layers without weights aren't looked at. */
+static moru_status add_entry(reader *r, const char *layer)
+{
+    entry *e = &r->entries[r->n++];
+    moru_status status = read_entry(r, layer, e);
+    if (status == MORU_OK && e->n == 0) {
+        free(e->layer);
+        moru_hdf5_free_texts(e->weights, e->n);
+        *e = (entry){0};
+        r->n--;
+    }
+    return status;
+}
+
 static moru_status read_entries(reader *r)
 {
     char **names = NULL;
     int64_t n = 0;
     bool found = false;
-    moru_hdf5_kind kind;
+    moru_hdf5_kind kind = MORU_HDF5_MISSING;
     moru_status status = moru_hdf5_texts(r->file, "/", "layer_names", &names, &n, &found);
     r->root = "";
     if (status == MORU_OK && !found) {
@@ -112,24 +126,14 @@ static moru_status read_entries(reader *r)
     r->entries = status == MORU_OK ? calloc((size_t)n + 2, sizeof *r->entries) : NULL;
     if (status == MORU_OK && !r->entries)
         status = moru_fail(MORU_ERR_MEMORY, "%s: out of memory", r->where);
-    for (int64_t k = 0; k < n && status == MORU_OK; k++) {
-        entry *e = &r->entries[r->n++];
-        status = read_entry(r, names[k], e);
-        if (status == MORU_OK && e->n == 0) { /* without weights: not looked at */
-            free(e->layer);
-            moru_hdf5_free_texts(e->weights, e->n);
-            *e = (entry){0};
-            r->n--;
-        }
-    }
+    for (int64_t k = 0; k < n && status == MORU_OK; k++)
+        status = add_entry(r, names[k]);
     moru_hdf5_free_texts(names, n);
     char top[64];
     snprintf(top, sizeof top, "%stop_level_model_weights", r->root);
-    if (status == MORU_OK && (status = moru_hdf5_find(r->file, top, &kind)) == MORU_OK && kind == MORU_HDF5_GROUP) {
-        status = read_entry(r, "top_level_model_weights", &r->entries[r->n]);
-        r->n += status == MORU_OK && r->entries[r->n].n > 0;
-    }
-    return status;
+    if (status == MORU_OK)
+        status = moru_hdf5_find(r->file, top, &kind);
+    return status == MORU_OK && kind == MORU_HDF5_GROUP ? add_entry(r, "top_level_model_weights") : status;
 }
 
 /* ---- which layer is which ---- */

@@ -256,7 +256,7 @@ static moru_model *torch_model(bool named)
 static void check_torch(moru_model *m)
 {
     moru_tensor *in[3], *out[4] = {NULL}, *wanted;
-    char name[8];
+    char name[16];
     for (int k = 0; k < 3; k++) {
         snprintf(name, sizeof name, "x%d", k);
         OK(moru_h5_read(&in[k], data("torch_layers.npz"), name, MORU_INT32));
