@@ -1,7 +1,7 @@
 /* Pictures transformed: pixel (i, j) of the output is read at a place of the input between pixels.
  *
- * The taps of a pixel are found once and serve all channels. One thread has a picture's whole gradient, so that sums are
- * in the order of the output's pixels; forward, threads share rows. */
+ * The taps of a pixel are found once and serve all channels. One thread has a picture's whole gradient, so that sums
+ * are in the order of the output's pixels; forward, threads share rows. */
 #include <math.h>
 #include "kernels/kernel.h"
 
@@ -105,7 +105,8 @@ static void read_row(const moru_affine *g, const moru_real *x, const moru_real *
 /* Places and weights cost about as much as this many numbers. */
 #define TAP_COST 16
 
-void MORU_KERNEL(affine)(const moru_affine *g, const moru_real *x, const moru_real *transform, moru_real *y, int threads)
+void MORU_KERNEL(affine)(const moru_affine *g, const moru_real *x, const moru_real *transform, moru_real *y,
+                         int threads)
 {
     int64_t image = g->h * g->w * g->c;
     threads = kernel_threads(g->n * g->h * g->w * (g->c * 4 + TAP_COST), threads);

@@ -250,7 +250,8 @@ typedef struct moru_kernels {
     /* y[n,i,j,:] = x at row (b0 j + b1 i + b2)/k, column (a0 j + a1 i + a2)/k, k = c0 j + c1 i + 1, the transform being
      * a0 a1 a2 b0 b1 b2 c0 c1; and the gradient of x */
     void (*affine)(const moru_affine *g, const moru_real *x, const moru_real *transform, moru_real *y, int threads);
-    void (*affine_grad)(const moru_affine *g, const moru_real *dy, const moru_real *transform, moru_real *dx, int threads);
+    void (*affine_grad)(const moru_affine *g, const moru_real *dy, const moru_real *transform, moru_real *dx,
+                        int threads);
 
     /* Strided copy: y is dense of shape dims[rank]; x is read at sum(i_k stride_k) (strides in elements, 0 and negative
      * allowed; x points at index 0). Elements of `bytes` = 4 or 8 bytes. */

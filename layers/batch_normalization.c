@@ -106,7 +106,8 @@ static moru_node *call(const moru_layer_call *c)
 const moru_layer_class moru_batch_normalization_class = {
     .class_name = "BatchNormalization", .module = "keras.layers", .size = sizeof(moru_batch_normalization_options),
     .defaults = &defaults, .fields = fields, .n_fields = sizeof fields / sizeof *fields, .min_inputs = 1,
-    .max_inputs = 1, .named_inputs = named_inputs, .frozen_infers = true, .masks = MORU_MASK_PASSES, .build = build, .call = call,
+    .max_inputs = 1, .named_inputs = named_inputs, .frozen_infers = true,
+    .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_batch_normalization_new(const moru_batch_normalization_options *options)

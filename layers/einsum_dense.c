@@ -171,6 +171,10 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     MORU_TRY(output_sizes(layer, &e, &inputs[0], &output));
     MORU_TRY(kernel_sizes(layer, &e, &inputs[0], &output, &kernel));
     MORU_TRY(moru_layer_add_weight(layer, "kernel", kernel, o->kernel_initializer, o->kernel_regularizer, true));
+    layer->weights[0].fan_in = layer->weights[0].fan_out = 1;
+    for (int i = 0; i < kernel.rank; i++) /* axes of the output count as such, also those that are the input's */
+        *(place(e.term[OUTPUT], e.term[KERNEL][i]) >= 0 ? &layer->weights[0].fan_out : &layer->weights[0].fan_in) *=
+            (double)kernel.dims[i];
     if (!o->bias_axes || !o->bias_axes[0])
         return MORU_OK;
     MORU_TRY(bias_sizes(layer, &e, &output, &bias));

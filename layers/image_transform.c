@@ -286,7 +286,8 @@ static moru_node *call_random_translation(const moru_layer_call *c)
     const double rights[] = {o->width_factor[0] * width, o->width_factor[1] * width};
     const double rows[2][8] = {{0, 0, -1, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, -1, 0, 0}};
     const double offset[8] = {1, 0, 0, 0, 1, 0, 0, 0};
-    moru_node *down = moru_sample_uniform(c, x, downs, o->seed, 0), *right = moru_sample_uniform(c, x, rights, o->seed, 1);
+    moru_node *down = moru_sample_uniform(c, x, downs, o->seed, 0);
+    moru_node *right = moru_sample_uniform(c, x, rights, o->seed, 1);
     return transform(c, x, right, down, READING(o), rows, offset);
 }
 

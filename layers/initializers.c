@@ -13,6 +13,7 @@ typedef struct target {
     int64_t size;
     const moru_shape *shape;
     moru_random random;
+    double fan_in, fan_out; /* 0: by the shape */
 } target;
 
 typedef struct filler { moru_status (*fill)(const void *options, target *to); } filler;
@@ -95,6 +96,8 @@ static moru_status fill_scaling(const void *options, target *to)
     const scaling_options *o = options;
     double fan_in, fan_out, fan;
     fans(to->shape, &fan_in, &fan_out);
+    fan_in = to->fan_in > 0 ? to->fan_in : fan_in;
+    fan_out = to->fan_out > 0 ? to->fan_out : fan_out;
     if (!o->mode || !o->distribution || !(o->scale > 0))
         return moru_fail(MORU_ERR_ARGUMENT, "variance_scaling needs a positive scale, a mode and a distribution");
     if (strcmp(o->mode, "fan_in") == 0)
@@ -233,10 +236,17 @@ const int moru_initializer_count = COUNT(moru_initializer_classes);
 
 moru_status moru_initialize(const char *spec, moru_tensor *tensor, uint64_t seed, uint64_t stream)
 {
+    return moru_initialize_fans(spec, tensor, seed, stream, 0, 0);
+}
+
+moru_status moru_initialize_fans(const char *spec, moru_tensor *tensor, uint64_t seed, uint64_t stream, double fan_in,
+                                 double fan_out)
+{
     moru_arena arena = {0};
     const moru_class *class_;
     void *options;
-    target to = {moru_tensor_data(tensor), moru_tensor_size(tensor), moru_tensor_shape(tensor), {seed, stream, 0}};
+    target to = {moru_tensor_data(tensor), moru_tensor_size(tensor), moru_tensor_shape(tensor), {seed, stream, 0},
+                 fan_in, fan_out};
     moru_status status = moru_spec_parse(&arena, spec, moru_initializer_classes, moru_initializer_count, "initializer",
                                          &class_, &options);
     if (status == MORU_OK)

@@ -480,7 +480,8 @@ moru_node *moru_as_real(moru_node *x)
 
 moru_status moru_weight_initialize(const moru_weight *weight, uint64_t seed)
 {
-    MORU_TRY(moru_initialize(weight->initializer, weight->tensor, seed, moru_random_stream(weight->path)));
+    MORU_TRY(moru_initialize_fans(weight->initializer, weight->tensor, seed, moru_random_stream(weight->path),
+                                  weight->fan_in, weight->fan_out));
     moru_real *data = moru_tensor_data(weight->tensor);
     for (int64_t i = 0; i < weight->ones; i++)
         data[weight->ones_from + i] = 1;

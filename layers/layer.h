@@ -23,6 +23,7 @@ typedef struct moru_weight {
     const char *initializer, *regularizer; /* specs; regularizer may be NULL */
     moru_regularizer penalty;  /* the regularizer, parsed */
     const char *constraint;    /* spec of what holds after each step; NULL: nothing */
+    double fan_in, fan_out;    /* for its initializer; 0: by its shape */
     int64_t ones_from, ones;   /* after initialization these many elements from there on are 1 (LSTM's forget bias) */
     moru_layer *owner;         /* the layer inside this one that has the weight as its weight number owner_index and */
     int owner_index;           /* owns the tensor; NULL: this layer itself */
@@ -209,6 +210,9 @@ const moru_layer_class *moru_operation_class_find(const char *class_name);
 
 /* Fills the tensor from (seed, stream). Fan sizes follow Keras's rule. */
 moru_status moru_initialize(const char *spec, moru_tensor *tensor, uint64_t seed, uint64_t stream);
+/* With fan sizes that are given; 0: those of the rule. */
+moru_status moru_initialize_fans(const char *spec, moru_tensor *tensor, uint64_t seed, uint64_t stream, double fan_in,
+                                 double fan_out);
 /* The weight as its layer begins, by its path and the model's seed. */
 moru_status moru_weight_initialize(const moru_weight *weight, uint64_t seed);
 

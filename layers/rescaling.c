@@ -59,7 +59,8 @@ static moru_node *call(const moru_layer_call *c)
 
 const moru_layer_class moru_rescaling_class = {
     .class_name = "Rescaling", .module = "keras.layers", .size = sizeof(moru_rescaling_options), .defaults = &defaults,
-    .fields = fields, .n_fields = 4, .min_inputs = 1, .max_inputs = 1, .masks = MORU_MASK_PASSES, .build = build, .call = call,
+    .fields = fields, .n_fields = 4, .min_inputs = 1, .max_inputs = 1,
+    .masks = MORU_MASK_PASSES, .build = build, .call = call,
 };
 
 moru_layer *moru_rescaling_new(const moru_rescaling_options *options)

@@ -97,7 +97,8 @@ const moru_op_def moru_op_affine_transform_grad = {
     .vjp = vjp_affine_grad, .run = run_affine_grad, .print = print_affine,
 };
 
-moru_node *moru_affine_transform(moru_node *x, moru_node *transform, bool bilinear, moru_fill_mode fill_mode, double fill)
+moru_node *moru_affine_transform(moru_node *x, moru_node *transform, bool bilinear, moru_fill_mode fill_mode,
+                                 double fill)
 {
     return moru_call_2(&moru_op_affine_transform, x, transform, &(affine_attrs){bilinear, fill_mode, fill});
 }

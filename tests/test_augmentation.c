@@ -146,7 +146,8 @@ START_TEST(test_layers_give_what_keras_gives)
     check_layer("rotation", moru_random_rotation(.factor = {0.2, 0.2}));
     check_layer("rotation_nearest", moru_random_rotation(.factor = {-0.3, -0.3}, .interpolation = "nearest",
                                                          .fill_mode = "constant", .fill_value = 2));
-    check_layer("zoom", moru_random_zoom(.height_factor = {0.3, 0.3}, .width_factor = {-0.2, -0.2}, .fill_mode = "wrap"));
+    check_layer("zoom", moru_random_zoom(.height_factor = {0.3, 0.3}, .width_factor = {-0.2, -0.2},
+                                         .fill_mode = "wrap"));
     check_layer("zoom_one", moru_random_zoom(.height_factor = {-0.4, -0.4}, .fill_mode = "constant"));
     check_layer("translation", moru_random_translation(.height_factor = {0.3, 0.3}, .width_factor = {-0.25, -0.25},
                                                        .fill_mode = "nearest"));
@@ -168,7 +169,8 @@ static moru_layer *random_layer(int k, int64_t seed, bool first)
                                     .data_format = format);
     case 3: return moru_random_translation(.height_factor = {-0.3, 0.3}, .width_factor = {-0.2, 0.4}, .seed = seed,
                                            .data_format = format);
-    case 4: return moru_random_contrast(.factor = {0.1, 0.9}, .value_range = {-2, 2}, .seed = seed, .data_format = format);
+    case 4: return moru_random_contrast(.factor = {0.1, 0.9}, .value_range = {-2, 2}, .seed = seed,
+                                        .data_format = format);
     case 5: return moru_random_brightness(.factor = {-0.4, 0.4}, .value_range = {-1, 1}, .seed = seed,
                                           .data_format = format);
     default: return moru_random_crop(.height = 3, .width = 4, .seed = seed, .data_format = format);
@@ -180,7 +182,8 @@ static bool equal(const moru_real *a, const moru_real *b, int64_t n)
     return memcmp(a, b, (size_t)n * sizeof *a) == 0;
 }
 
-/* Equal pictures come out different, each step anew, by the seeds alone, with the same bits for any number of threads. */
+/* Equal pictures come out different, each step anew, by the seeds alone, with the same bits for any number of
+ * threads. */
 START_TEST(test_chance)
 {
     moru_real x[N * IMAGE];
@@ -284,7 +287,8 @@ START_TEST(test_crops_are_parts)
         x[i] = (moru_real)i;
     bool seen[H * W] = {false};
     for (uint64_t seed = 0; seed < 120; seed++) {
-        moru_real *y = trained_output(moru_random_crop(.height = 4, .width = 3), MORU_SHAPE(1, H, W, 1), x, 1, 1, seed, NULL);
+        moru_real *y = trained_output(moru_random_crop(.height = 4, .width = 3), MORU_SHAPE(1, H, W, 1), x, 1, 1,
+                                      seed, NULL);
         int corner = (int)y[0];
         seen[corner] = true;
         ck_assert(corner / W <= H - 4 && corner % W <= W - 3);

@@ -94,8 +94,8 @@ START_TEST(test_channels_are_dropped_as_a_whole)
     for (int i = 0; i < 4 * S * S * S; i++)
         ck_assert(y[i] == y[i / (S * S * S) * S * S * S + i % S]);
     free(y);
-    y = trained_output(moru_spatial_dropout2d(.rate = 0.5, .data_format = "channels_first"), MORU_SHAPE(4, S, S, S), ones,
-                       1, 1, 3, NULL);
+    y = trained_output(moru_spatial_dropout2d(.rate = 0.5, .data_format = "channels_first"), MORU_SHAPE(4, S, S, S),
+                       ones, 1, 1, 3, NULL);
     for (int i = 0; i < 4 * S * S * S; i++)
         ck_assert(y[i] == y[i / (S * S) * S * S]);
     free(y);
@@ -137,7 +137,8 @@ END_TEST
 
 START_TEST(test_inference_has_none)
 {
-    moru_model *m = moru_sequential("m", moru_input(C), moru_gaussian_noise(.stddev = 1), moru_gaussian_dropout(.rate = 0.5),
+    moru_model *m = moru_sequential("m", moru_input(C), moru_gaussian_noise(.stddev = 1),
+                                    moru_gaussian_dropout(.rate = 0.5),
                                     moru_alpha_dropout(.rate = 0.5), moru_dropout(.rate = 0.5), moru_identity_layer(),
                                     moru_activity_regularization(.l1 = 1));
     moru_tensor *in = random_tensor(3, MORU_SHAPE(5, C)), *out = NULL;
@@ -155,7 +156,8 @@ START_TEST(test_activity_regularization)
     moru_model *m = moru_sequential("m", moru_input(2), moru_dense(.units = 2, .kernel_initializer = "ones"),
                                     moru_activity_regularization(.l1 = 0.5, .l2 = 0.25));
     moru_real values[] = {1, 2, -1, -3, 0, 0, 0.5, 0.5};
-    moru_tensor *in = moru_tensor_new(MORU_REAL, MORU_SHAPE(4, 2)), *target = moru_tensor_new(MORU_REAL, MORU_SHAPE(4, 2));
+    moru_tensor *in = moru_tensor_new(MORU_REAL, MORU_SHAPE(4, 2));
+    moru_tensor *target = moru_tensor_new(MORU_REAL, MORU_SHAPE(4, 2));
     memcpy(moru_tensor_data(in), values, sizeof values);
     double sum = 0, square = 0, loss;
     for (int i = 0; i < 4; i++) {
@@ -172,13 +174,28 @@ START_TEST(test_activity_regularization)
 }
 END_TEST
 
+/* The initializer counts the kernel's axes of the output as units and the summed ones as inputs. */
+START_TEST(test_fans_of_einsum)
+{
+    moru_model *m = moru_sequential("m", moru_input(5, 30), moru_einsum_dense(.equation = "abc,cde->abde",
+                                    .output_shape = MORU_SHAPE(-1, 4, 10)));
+    OK(moru_model_initialize(m, 1));
+    const moru_tensor *kernel = moru_layer_weight_at(moru_model_layer_at(m, 1), 0, NULL);
+    double largest = 0, limit = sqrt(6.0 / (30 + 40));
+    for (int64_t i = 0; i < moru_tensor_size(kernel); i++)
+        largest = fmax(largest, fabs((double)((const moru_real *)moru_tensor_const_data(kernel))[i]));
+    ck_assert(largest <= limit && largest > 0.95 * limit);
+    moru_model_free(m);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static void refused(moru_layer *layer, moru_shape sample, const char *part)
 {
     moru_model *model = moru_sequential("m", moru_input_layer(sample, MORU_REAL, NULL), layer);
-    ck_assert_msg(moru_model_status(model) != MORU_OK && strstr(moru_model_error(model), part), "\"%s\" isn't in: %s", part,
-                  moru_model_error(model));
+    ck_assert_msg(moru_model_status(model) != MORU_OK && strstr(moru_model_error(model), part), "\"%s\" isn't in: %s",
+                  part, moru_model_error(model));
     moru_model_free(model);
 }
 
@@ -250,7 +267,8 @@ START_TEST(test_products_and_encodings_refuse)
     refused(moru_einsum_dense(.equation = "...ab,bc->ac...", .output_shape = MORU_SHAPE(3)), S, "the equation must be");
     refused(moru_einsum_dense(.equation = "ab,bc->ac", .output_shape = MORU_SHAPE(3)), S, "3 dimensions doesn't fit");
     refused(moru_einsum_dense(.equation = "abc,cd->abd", .output_shape = MORU_SHAPE(3)), S, "output_shape has 1 sizes");
-    refused(moru_einsum_dense(.equation = "abc,cd->abd", .output_shape = MORU_SHAPE(5, 3)), S, "axis b is 4 in the input");
+    refused(moru_einsum_dense(.equation = "abc,cd->abd", .output_shape = MORU_SHAPE(5, 3)), S,
+            "axis b is 4 in the input");
     refused(moru_einsum_dense(.equation = "abc,cd->abe", .output_shape = MORU_SHAPE(4, 3)), S, "axis e of the output");
     refused(moru_einsum_dense(.equation = "abc,cde->abd", .output_shape = MORU_SHAPE(4, 3)), S, "axis e isn't known");
     refused(moru_einsum_dense(.equation = "abc,cd->abd", .output_shape = MORU_SHAPE(4, 3), .bias_axes = "c"), S,
@@ -275,6 +293,7 @@ int main(void)
     tcase_add_loop_test(tests, test_seeds, 0, 5);
     tcase_add_test(tests, test_inference_has_none);
     tcase_add_test(tests, test_activity_regularization);
+    tcase_add_test(tests, test_fans_of_einsum);
     tcase_add_test(tests, test_normalization_refuses);
     tcase_add_test(tests, test_noise_and_activations_refuse);
     tcase_add_test(tests, test_products_and_encodings_refuse);

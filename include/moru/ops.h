@@ -327,12 +327,13 @@ typedef enum moru_fill_mode {
     MORU_FILL_WRAP,     /**< abcd|abcd|abcd */
     MORU_FILL_NEAREST   /**< aaaa|abcd|dddd */
 } moru_fill_mode;
-/** Pictures x [n, h, w, c] under a projective transform each, or one for all: [n, 8] or [1, 8] numbers a0 a1 a2 b0 b1 b2 c0 c1.
- *  y[n, i, j] = x at column (a0 j + a1 i + a2)/k and row (b0 j + b1 i + b2)/k, k = c0 j + c1 i + 1: of the nearest pixel, or
- *  bilinear between four. As keras.ops.image.affine_transform() and TensorFlow's ImageProjectiveTransformV3; the gradient of x is
- *  the exact one, which TensorFlow's isn't. The transform itself has none: zero for the nearest pixel, else ::MORU_ERR_GRADIENT
- *  where it is asked for. */
-MORU_API moru_node *moru_affine_transform(moru_node *x, moru_node *transform, bool bilinear, moru_fill_mode fill_mode, double fill);
+/** Pictures x [n, h, w, c] under a projective transform each, or one for all: [n, 8] or [1, 8] numbers
+ *  a0 a1 a2 b0 b1 b2 c0 c1. y[n, i, j] = x at column (a0 j + a1 i + a2)/k and row (b0 j + b1 i + b2)/k,
+ *  k = c0 j + c1 i + 1: of the nearest pixel, or bilinear between four. As keras.ops.image.affine_transform() and
+ *  TensorFlow's ImageProjectiveTransformV3; the gradient of x is the exact one, which TensorFlow's isn't. The transform
+ *  itself has none: zero for the nearest pixel, else ::MORU_ERR_GRADIENT where it is asked for. */
+MORU_API moru_node *moru_affine_transform(moru_node *x, moru_node *transform, bool bilinear, moru_fill_mode fill_mode,
+                                          double fill);
 /** @} */
 
 /** @name Attention @{ */

@@ -1,8 +1,8 @@
 /** @file
  * Layers that do something in training only: noise and penalties. Dropout is in layers.h.
  *
- * Random numbers are functions of the model's seed, the layer's seed if it has one (else its place in the model), the step
- * and the element's index. None of these layers has variables; at inference all are the identity.
+ * Random numbers are functions of the model's seed, the layer's seed if it has one (else its place in the model),
+ * the step and the element's index. None of these layers has variables; at inference all are the identity.
  */
 #ifndef MORU_LAYERS_DROPOUT_H
 #define MORU_LAYERS_DROPOUT_H
@@ -13,8 +13,8 @@
 extern "C" {
 #endif
 
-/** Drops whole channels of sequences [n, t, c], pictures [n, h, w, c] and volumes [n, d, h, w, c]: each with probability
- *  rate, the others grow by 1/(1 - rate); Tompson et al., 2014. */
+/** Drops whole channels of sequences [n, t, c], pictures [n, h, w, c] and volumes [n, d, h, w, c]: each with
+ *  probability rate, the others grow by 1/(1 - rate); Tompson et al., 2014. */
 typedef struct moru_spatial_dropout_options {
     MORU_LAYER_OPTIONS
     double rate;               /**< in [0, 1] */

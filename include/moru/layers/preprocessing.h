@@ -1,11 +1,12 @@
 /** @file
- * Layers that prepare data inside of a model: numbers normalized, put into bins, encoded; pictures augmented and cropped.
- * Rescaling is in layers.h.
+ * Layers that prepare data inside of a model: numbers normalized, put into bins, encoded; pictures augmented and
+ * cropped. Rescaling is in layers.h.
  *
- * Pictures are [n, h, w, c], or [n, c, h, w] with data_format "channels_first". Layers named random do so in training only,
- * and are the identity at inference; each picture of a batch is treated by itself, except by RandomCrop. What they draw is a
- * function of the model's seed, the layer's seed (if it has one, else its place in the model), the step and the picture's
- * place in the batch. A random factor is drawn evenly from two bounds: Keras's single number f is {-f, f}.
+ * Pictures are [n, h, w, c], or [n, c, h, w] with data_format "channels_first". Layers named random do so in training
+ * only, and are the identity at inference; each picture of a batch is treated by itself, except by RandomCrop. What
+ * they draw is a function of the model's seed, the layer's seed (if it has one, else its place in the model), the step
+ * and the picture's place in the batch. A random factor is drawn evenly from two bounds: Keras's single number f is
+ * {-f, f}.
  */
 #ifndef MORU_LAYERS_PREPROCESSING_H
 #define MORU_LAYERS_PREPROCESSING_H
@@ -16,9 +17,9 @@
 extern "C" {
 #endif
 
-/** y = (x - mean)/max(sqrt(variance), 1e-7), or with invert y = mean + x max(sqrt(variance), 1e-7). mean and variance are
- *  given, or variables of the kept axes' sizes: mean, variance, count (not used), all not trainable, to be set by
- *  moru_layer_weight_at() or read from a file. */
+/** y = (x - mean)/max(sqrt(variance), 1e-7), or with invert y = mean + x max(sqrt(variance), 1e-7). mean and
+ *  variance are given, or variables of the kept axes' sizes: mean, variance, count (not used), all not trainable, to
+ *  be set by moru_layer_weight_at() or read from a file. */
 typedef struct moru_normalization_options {
     MORU_LAYER_OPTIONS
     moru_shape axis;           /**< axes, not sizes, that have statistics of their own; rank 0: one number for all */
@@ -30,8 +31,9 @@ typedef struct moru_normalization_options {
     MORU_WITH_DEFAULTS(moru_normalization_new, moru_normalization_options, MORU_NORMALIZATION_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_normalization_new(const moru_normalization_options *options);
 
-/** Which bin a number is in: how many of the (ascending) boundaries are not above it, as int32. Other output_modes encode
- *  that as moru_category_encoding() does, with one more token than there are boundaries. No gradient, no variables. */
+/** Which bin a number is in: how many of the (ascending) boundaries are not above it, as int32. Other output_modes
+ *  encode that as moru_category_encoding() does, with one more token than there are boundaries. No gradient, no
+ *  variables. */
 typedef struct moru_discretization_options {
     MORU_LAYER_OPTIONS
     const char *bin_boundaries; /**< JSON: "[0, 1.5, 3]" */
@@ -44,10 +46,10 @@ typedef struct moru_discretization_options {
     MORU_WITH_DEFAULTS(moru_discretization_new, moru_discretization_options, MORU_DISCRETIZATION_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_discretization_new(const moru_discretization_options *options);
 
-/** Tokens 0 to num_tokens - 1, others count as none. "one_hot": each becomes num_tokens numbers, 1 at its own place, on a
- *  new last axis, or on the last one if that has size 1. "multi_hot" and "count": [n, k] tokens become [n, num_tokens],
- *  whether each is there or how often; an input [n, k] by the name count_weights says what each counts. No gradient but for
- *  count_weights, no variables. */
+/** Tokens 0 to num_tokens - 1, others count as none. "one_hot": each becomes num_tokens numbers, 1 at its own place,
+ *  on a new last axis, or on the last one if that has size 1. "multi_hot" and "count": [n, k] tokens become [n,
+ *  num_tokens], whether each is there or how often; an input [n, k] by the name count_weights says what each counts.
+ *  No gradient but for count_weights, no variables. */
 typedef struct moru_category_encoding_options {
     MORU_LAYER_OPTIONS
     int64_t num_tokens;
@@ -83,8 +85,8 @@ typedef struct moru_random_rotation_options {
 } moru_random_rotation_options;
 #define MORU_RANDOM_ROTATION_DEFAULTS MORU_LAYER_DEFAULTS, .fill_mode = "reflect", .interpolation = "bilinear", \
     .seed = MORU_NO_SEED, .data_format = "channels_last"
-#define moru_random_rotation(...) \
-    MORU_WITH_DEFAULTS(moru_random_rotation_new, moru_random_rotation_options, MORU_RANDOM_ROTATION_DEFAULTS, __VA_ARGS__)
+#define moru_random_rotation(...) MORU_WITH_DEFAULTS(moru_random_rotation_new, moru_random_rotation_options, \
+    MORU_RANDOM_ROTATION_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_random_rotation_new(const moru_random_rotation_options *options);
 
 /** Pictures whose parts come from 1 + factor times as far from the centre: positive factors make them smaller. */
@@ -118,9 +120,9 @@ typedef struct moru_random_translation_options {
     MORU_RANDOM_TRANSLATION_DEFAULTS, __VA_ARGS__)
 MORU_API moru_layer *moru_random_translation_new(const moru_random_translation_options *options);
 
-/** RandomContrast: (x - mean) f + mean, mean of the picture's channel, f in [1 - factor[0], 1 + factor[1]]; Keras's single
- *  number f is {0, f}. RandomBrightness: x + d (value_range[1] - value_range[0]), d in factor. Both then cut off what
- *  is outside of value_range. */
+/** RandomContrast: (x - mean) f + mean, mean of the picture's channel, f in [1 - factor[0], 1 + factor[1]]; Keras's
+ *  single number f is {0, f}. RandomBrightness: x + d (value_range[1] - value_range[0]), d in factor. Both then cut
+ *  off what is outside of value_range. */
 typedef struct moru_random_color_options {
     MORU_LAYER_OPTIONS
     double factor[2];
@@ -137,9 +139,10 @@ typedef struct moru_random_color_options {
 MORU_API moru_layer *moru_random_contrast_new(const moru_random_color_options *options);
 MORU_API moru_layer *moru_random_brightness_new(const moru_random_color_options *options);
 
-/** CenterCrop: height times width pixels out of the middle, always; of smaller pictures the largest part of that aspect,
- *  resized. RandomCrop: in training a part of that size, the same for all pictures of a batch (or, where a picture isn't
- *  larger, resized), and at inference, as in Keras, the whole picture. Sizes of pictures must be known. */
+/** CenterCrop: height times width pixels out of the middle, always; of smaller pictures the largest part of that
+ *  aspect, resized. RandomCrop: in training a part of that size, the same for all pictures of a batch (or, where a
+ *  picture isn't larger, resized), and at inference, as in Keras, the whole picture. Sizes of pictures must be
+ *  known. */
 typedef struct moru_crop_options {
     MORU_LAYER_OPTIONS
     int64_t height, width;
