@@ -30,7 +30,7 @@ VEC_LANEWISE(erfc, erfc)
         return a;                                      \
     }
 
-/* A first guess, good to 1e-6 up to the largest float below 1 (Giles, 2010), and its tail from the asymptote of erfc. */
+/* A first guess, good to 1e-6 up to the largest float below 1 (Giles, 2010); beyond, by the asymptote of erfc. */
 static inline double special_erfinv_guess(double x, double w)
 {
     static const double near[] = {2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,

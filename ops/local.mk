@@ -5,6 +5,7 @@ ops_sources = \
 	ops/broadcast.h \
 	ops/conv2d.h \
 	ops/conv3d.h \
+	ops/activation_made.h \
 	ops/elementwise.h \
 	ops/epilogue.h \
 	ops/fused.h \
@@ -24,7 +25,9 @@ ops_sources = \
 	ops/affine.c \
 	ops/activation_grad.c \
 	ops/along_axis.c \
+	ops/activation_made.c \
 	ops/argmax.c \
+	ops/arrange.c \
 	ops/band.c \
 	ops/attention.c \
 	ops/attention_grad.c \
@@ -46,9 +49,11 @@ ops_sources = \
 	ops/conv3d.c \
 	ops/conv3d_grad.c \
 	ops/conv3d_transpose.c \
+	ops/cumulative_extreme.c \
 	ops/dropout.c \
 	ops/einsum.c \
 	ops/elementwise.c \
+	ops/elementwise_made.c \
 	ops/epilogue.c \
 	ops/fused.c \
 	ops/gather.c \
@@ -61,12 +66,14 @@ ops_sources = \
 	ops/lstm.c \
 	ops/lstm_grad.c \
 	ops/matmul.c \
+	ops/measures.c \
 	ops/one_hot.c \
 	ops/optimizer.c \
 	ops/pad.c \
 	ops/pool.c \
 	ops/pool_grad.c \
 	ops/prod_grad.c \
+	ops/products.c \
 	ops/random_fill.c \
 	ops/reduce.c \
 	ops/resample.c \

@@ -131,7 +131,8 @@ const gradcheck_case gradcheck_cases_elementwise[] = {
                                          .in = {GC_REAL(2.2, 2.8, 3, 5), GC_REAL(0.9, 1.1, 5)}},
     /* between the jumps */
     BINARY(mod, 2.2, 2.8, 0.9, 1.1), BROADCAST(mod, -2.8, -2.2, 0.9, 1.1), BINARY(fmod, 2.2, 2.8, 0.9, 1.1),
-    BROADCAST(fmod, -2.8, -2.2, 0.9, 1.1), BINARY(squared_difference, -2, 2, -2, 2), BROADCAST(squared_difference, -2, 2, -2, 2),
+    BROADCAST(fmod, -2.8, -2.2, 0.9, 1.1),
+    BINARY(squared_difference, -2, 2, -2, 2), BROADCAST(squared_difference, -2, 2, -2, 2),
     COMPARISON(equal), COMPARISON(not_equal), COMPARISON(less), COMPARISON(less_equal), COMPARISON(greater),
     COMPARISON(greater_equal), COMPARISON(logical_and), COMPARISON(logical_or), COMPARISON(logical_xor),
     BUILT("where", build_where, GC_KINK(-1, 1, 0, 3, 5), GC_REAL(-1, 1, 5), GC_REAL(-1, 1, 3, 1)),

@@ -11,7 +11,7 @@ static const gradcheck_case *const tables[] = {
     gradcheck_cases_elementwise, gradcheck_cases_reduce, gradcheck_cases_shape,
     gradcheck_cases_linear, gradcheck_cases_conv, gradcheck_cases_norm,
     gradcheck_cases_transformer, gradcheck_cases_rnn, gradcheck_cases_axis,
-    gradcheck_cases_conv3d,
+    gradcheck_cases_conv3d, gradcheck_cases_made,
 };
 
 START_TEST(cases_of_a_table)

@@ -58,7 +58,7 @@ typedef struct gradcheck_case {
 /* Tables of cases, one file each, ended by a case without a name. */
 extern const gradcheck_case gradcheck_cases_elementwise[], gradcheck_cases_reduce[], gradcheck_cases_linear[],
     gradcheck_cases_conv[], gradcheck_cases_shape[], gradcheck_cases_norm[], gradcheck_cases_transformer[],
-    gradcheck_cases_rnn[], gradcheck_cases_axis[], gradcheck_cases_conv3d[];
+    gradcheck_cases_rnn[], gradcheck_cases_axis[], gradcheck_cases_conv3d[], gradcheck_cases_made[];
 
 /* Which ops of the table cases have checked, by place in it, and of which inputs the gradient was checked. An op is
  * covered when that is so for all its inputs but optional ones, integers and those of which only the shape is read. */

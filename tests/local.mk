@@ -40,6 +40,7 @@ unit_tests = \
     tests/test_ops_shapes \
     tests/test_ops_shapes2 \
     tests/test_ops_axis \
+    tests/test_ops_made \
     tests/test_ops_values \
     tests/test_fusion \
     tests/test_program \
@@ -66,13 +67,15 @@ tests_test_graph_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,
 tests_test_torch_ops_SOURCES = tests/test_torch_ops.c tests/torch_case.h tests/torch_build.c tests/torch_build_rnn.c
 tests_test_csv_SOURCES = tests/test_csv.c tests/dataset_test.h
 tests_test_datasets_SOURCES = tests/test_datasets.c tests/dataset_test.h
+tests_test_ops_axis_SOURCES = tests/test_ops_axis.c tests/ops_test.h
+tests_test_ops_made_SOURCES = tests/test_ops_made.c tests/ops_test.h
 tests_test_idx_SOURCES = tests/test_idx.c tests/dataset_test.h
 tests_test_layers_SOURCES = tests/test_layers.c tests/layer_test.h
 tests_test_spatial_SOURCES = tests/test_spatial.c tests/layer_test.h
 tests_test_loader_SOURCES = tests/test_loader.c tests/dataset_test.h
 tests_double_gradients_SOURCES = tests/double_gradients.c tests/gradcheck.h tests/gradcheck.c tests/cases_elementwise.c \
     tests/cases_reduce.c tests/cases_shape.c tests/cases_linear.c tests/cases_conv.c tests/cases_norm.c \
-    tests/cases_transformer.c tests/cases_rnn.c tests/cases_axis.c tests/cases_conv3d.c
+    tests/cases_transformer.c tests/cases_rnn.c tests/cases_axis.c tests/cases_conv3d.c tests/cases_made.c
 tests_double_gradients_CPPFLAGS = $(double_cppflags)
 tests_double_gradients_LDADD = $(double_ldadd)
 

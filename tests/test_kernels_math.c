@@ -329,22 +329,23 @@ START_TEST(inverse_erf_and_sinc)
             moru_real x = (moru_real)at, y;
             moru_kernels_at(k)->unary[MORU_UNARY_erfinv](&y, &x, 1, NULL);
             double slope = M_2_SQRTPI * exp(-(double)y * y); /* of erf: the rounding of y counts by it */
-            ck_assert_msg(fabs(erf(y) - x) <= epsilon * (fabs(x) + fabs(y) * slope), "erfinv(%g) = %.9g, whose erf is %.9g",
-                          (double)x, (double)y, erf(y));
+            ck_assert_msg(fabs(erf(y) - x) <= epsilon * (fabs(x) + fabs(y) * slope),
+                          "erfinv(%g) = %.9g, whose erf is %.9g", (double)x, (double)y, erf(y));
         }
         for (double at = -6.013; at < 6; at += 0.0171) {
             moru_real x = (moru_real)at, y, dx, one = 1;
             moru_kernels_at(k)->unary[MORU_UNARY_sinc](&y, &x, 1, NULL);
             moru_kernels_at(k)->binary[MORU_BINARY_sinc_grad](&dx, &one, 1, &x, 1, 1, NULL);
             double sinc = sin(M_PI * x) / (M_PI * x), slope = (cos(M_PI * x) - sinc) / x;
-            ck_assert_msg(fabs(y - sinc) <= 2e-7 && fabs(dx - slope) <= 3e-7, "%g: sinc %.9g, slope %.9g, not %.9g, %.9g",
-                          (double)x, (double)y, (double)dx, sinc, slope);
+            ck_assert_msg(fabs(y - sinc) <= 2e-7 && fabs(dx - slope) <= 3e-7,
+                          "%g: sinc %.9g, slope %.9g, not %.9g, %.9g", (double)x, (double)y, (double)dx, sinc, slope);
         }
         for (double at = 1e-12; at < 1e-2; at *= 3) {
             moru_real x = (moru_real)at, dx, one = 1;
             moru_kernels_at(k)->binary[MORU_BINARY_sinc_grad](&dx, &one, 1, &x, 1, 1, NULL);
             double t = M_PI * M_PI * x, slope = -t / 3 + t * t * x / 30;
-            ck_assert_msg(fabs(dx - slope) <= 1e-6 * t, "slope of sinc at %g: %.9g, not %.9g", (double)x, (double)dx, slope);
+            ck_assert_msg(fabs(dx - slope) <= 1e-6 * t, "slope of sinc at %g: %.9g, not %.9g", (double)x, (double)dx,
+                          slope);
         }
     }
 }

@@ -28,7 +28,7 @@ MORU_API moru_node *moru_atan2(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_squared_difference(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_floor_divide(moru_node *a, moru_node *b); /**< largest whole number <= a/b; gradient 0 */
 MORU_API moru_node *moru_mod(moru_node *a, moru_node *b);  /**< a - b floor(a/b): NumPy's and PyTorch's remainder */
-MORU_API moru_node *moru_fmod(moru_node *a, moru_node *b); /**< a - b trunc(a/b): C's; both have their gradient between jumps */
+MORU_API moru_node *moru_fmod(moru_node *a, moru_node *b); /**< a - b trunc(a/b): C's; gradients of both: between jumps */
 MORU_API moru_node *moru_hypot(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_logaddexp(moru_node *a, moru_node *b); /**< log(e^a + e^b), which doesn't overflow */
 MORU_API moru_node *moru_equal(moru_node *a, moru_node *b);
@@ -40,6 +40,12 @@ MORU_API moru_node *moru_greater_equal(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_logical_and(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_logical_or(moru_node *a, moru_node *b);
 MORU_API moru_node *moru_logical_xor(moru_node *a, moru_node *b);
+MORU_API moru_node *moru_logaddexp2(moru_node *a, moru_node *b); /**< log2(2^a + 2^b) */
+MORU_API moru_node *moru_divide_no_nan(moru_node *a, moru_node *b); /**< a/b, 0 where b is 0 */
+/** 0 below 0, 1 above, at_zero at 0. */
+MORU_API moru_node *moru_heaviside(moru_node *x, moru_node *at_zero);
+/** |a - b| <= atol + rtol |b|, or equal; equal_nan: NaN is close to NaN. */
+MORU_API moru_node *moru_is_close(moru_node *a, moru_node *b, double rtol, double atol, bool equal_nan);
 /** where(c != 0, a, b), all three broadcast. */
 MORU_API moru_node *moru_where(moru_node *condition, moru_node *a, moru_node *b);
 /** @} */
@@ -48,6 +54,8 @@ MORU_API moru_node *moru_where(moru_node *condition, moru_node *a, moru_node *b)
 MORU_API moru_node *moru_add_scalar(moru_node *x, double value);
 MORU_API moru_node *moru_mul_scalar(moru_node *x, double value);
 MORU_API moru_node *moru_pow_scalar(moru_node *x, double exponent);
+/** x with numbers in the place of NaN, infinity and -infinity. */
+MORU_API moru_node *moru_nan_to_num(moru_node *x, double nan, double posinf, double neginf);
 /** min(max(x, low), high); gradient 1 inside and at the bounds. Infinite bounds are allowed. */
 MORU_API moru_node *moru_clip(moru_node *x, double low, double high);
 /** @} */
@@ -123,6 +131,10 @@ MORU_API moru_node *moru_threshold(moru_node *x, double threshold, double value)
 MORU_API moru_node *moru_glu(moru_node *x, int axis);
 MORU_API moru_node *moru_sparsemax(moru_node *x, int axis);
 /** @} */
+MORU_API moru_node *moru_sparse_plus(moru_node *x);    /**< 0 up to -1, (x + 1)^2/4 up to 1, x from there on */
+MORU_API moru_node *moru_sparse_sigmoid(moru_node *x); /**< its slope: clip(x/2 + 1/2, 0, 1) */
+MORU_API moru_node *moru_hard_tanh(moru_node *x);      /**< clip(x, -1, 1) */
+MORU_API moru_node *moru_tanh_shrink(moru_node *x);    /**< x - tanh x */
 MORU_API moru_node *moru_softmax(moru_node *x, int axis);
 MORU_API moru_node *moru_log_softmax(moru_node *x, int axis);
 /** @} */
@@ -137,7 +149,19 @@ MORU_API moru_node *moru_min(moru_node *x, const int *axes, int n, bool keepdims
 MORU_API moru_node *moru_prod(moru_node *x, const int *axes, int n, bool keepdims);
 /** Variance with divisor N - ddof. */
 MORU_API moru_node *moru_variance(moru_node *x, const int *axes, int n, bool keepdims, int ddof);
+MORU_API moru_node *moru_std(moru_node *x, const int *axes, int n, bool keepdims, int ddof);
 MORU_API moru_node *moru_logsumexp(moru_node *x, const int *axes, int n, bool keepdims);
+/** Norm of vectors, (sum |x|^order)^(1/order): INFINITY takes the largest |x|, -INFINITY the least, 0 counts those that
+ *  aren't 0. The gradient of a norm that is 0 is 0. */
+MORU_API moru_node *moru_norm(moru_node *x, double order, const int *axes, int n, bool keepdims);
+/** Whether any, whether all, and how many are not 0, as real numbers, of real or int32 x; gradient 0. */
+MORU_API moru_node *moru_any(moru_node *x, const int *axes, int n, bool keepdims);
+MORU_API moru_node *moru_all(moru_node *x, const int *axes, int n, bool keepdims);
+MORU_API moru_node *moru_count_nonzero(moru_node *x, const int *axes, int n, bool keepdims);
+/** Along one axis of known size: what a share q of the elements doesn't exceed, between two of them in proportion
+ *  (NumPy's "linear"); the median is that of 1/2. NaN counts as the largest. */
+MORU_API moru_node *moru_quantile(moru_node *x, double q, int axis, bool keepdims);
+MORU_API moru_node *moru_median(moru_node *x, int axis, bool keepdims);
 /** Index of the first largest element along axis, ::MORU_INT32; no gradient. */
 MORU_API moru_node *moru_argmax(moru_node *x, int axis);
 MORU_API moru_node *moru_argmin(moru_node *x, int axis);
@@ -176,6 +200,18 @@ MORU_API moru_node *moru_pad_with(moru_node *x, const int64_t *before, const int
 MORU_API moru_node *moru_repeat(moru_node *x, int64_t times, int axis);
 MORU_API moru_node *moru_concat(moru_node *const *xs, int n, int axis);
 MORU_API moru_node *moru_stack(moru_node *const *xs, int n, int axis);
+/** x in n equal parts along an axis of known size: parts[0..n), the first of which is returned. */
+MORU_API moru_node *moru_split(moru_node *x, int n, int axis, moru_node **parts);
+/** x[0], x[1], ... along an axis of known size, which they don't have any more: as many parts as it is long. */
+MORU_API moru_node *moru_unstack(moru_node *x, int axis, moru_node **parts);
+/** x as often as repeats[0..n) tell, one after the other; fewer than x's axes are for the last ones, more make new ones. */
+MORU_API moru_node *moru_tile(moru_node *x, const int64_t *repeats, int n);
+/** The last element first, along n axes; NULL: all. */
+MORU_API moru_node *moru_flip(moru_node *x, const int *axes, int n);
+/** Each element shift places on along an axis of known size; those that leave it come in at the other end. */
+MORU_API moru_node *moru_roll(moru_node *x, int64_t shift, int axis);
+MORU_API moru_node *moru_swapaxes(moru_node *x, int a, int b);
+MORU_API moru_node *moru_moveaxis(moru_node *x, int from, int to); /**< the other axes keep their order */
 /** Slices of x along axis chosen by int32 indices of any shape, which replaces the axis. A bad index is MORU_ERR_RANGE. */
 MORU_API moru_node *moru_gather(moru_node *x, moru_node *indices, int axis);
 /** Of each line along axis the elements that indices (int32, as many axes as x, no longer elsewhere) name: PyTorch's
@@ -191,12 +227,19 @@ MORU_API moru_node *moru_top_k(moru_node *x, int64_t k, int axis, moru_node **in
 /** Sum or product of all elements up to each along axis (from each on: reverse). cumprod has one derivative only. */
 MORU_API moru_node *moru_cumsum(moru_node *x, int axis, bool reverse);
 MORU_API moru_node *moru_cumprod(moru_node *x, int axis, bool reverse);
+/** Largest or least element up to each along axis, and where it is, the last of equal ones: int32, into *indices unless
+ *  that is NULL. From the first NaN on all is NaN. */
+MORU_API moru_node *moru_cummax(moru_node *x, int axis, moru_node **indices);
+MORU_API moru_node *moru_cummin(moru_node *x, int axis, moru_node **indices);
+/** x[1:] - x[:-1] along axis, so many times. */
+MORU_API moru_node *moru_diff(moru_node *x, int times, int axis);
 /** Of matrices, the last two axes: what lies on or below (tril), on or above (triu) diagonal k, counted to the right; the
  *  elements of diagonal k [..., n]; and [..., n, n] of zeros but for the diagonal x [..., n]. @{ */
 MORU_API moru_node *moru_tril(moru_node *x, int64_t k);
 MORU_API moru_node *moru_triu(moru_node *x, int64_t k);
 MORU_API moru_node *moru_diagonal(moru_node *x, int64_t k);
 MORU_API moru_node *moru_diag(moru_node *x);
+MORU_API moru_node *moru_trace_op(moru_node *x, int64_t k); /**< sums of diagonals [...] */
 /** @} */
 /** 1 at the index, 0 elsewhere, along a new last axis of size depth; an index outside is MORU_ERR_RANGE. */
 MORU_API moru_node *moru_one_hot(moru_node *indices, int64_t depth);
@@ -214,6 +257,15 @@ MORU_API moru_node *moru_matmul(moru_node *a, moru_node *b);
 /** Einstein's sum of n values, "bij,bkj->bik", with "..." for axes without names; without "->" the result has the axes that
  *  occur once. An axis twice in one operand, and sizes of 1 that would broadcast, are errors. */
 MORU_API moru_node *moru_einsum(const char *equation, moru_node *const *xs, int n);
+/** a[i] b[j] of all elements. */
+MORU_API moru_node *moru_outer(moru_node *a, moru_node *b);
+/** Sums of products over n axes of each, of known sizes; first the other axes of a, then those of b. inner: over the last
+ *  one. @{ */
+MORU_API moru_node *moru_tensordot(moru_node *a, moru_node *b, const int *axes_a, const int *axes_b, int n);
+MORU_API moru_node *moru_inner(moru_node *a, moru_node *b);
+/** @} */
+/** Vector product in three dimensions along axis, of size 3 in both. */
+MORU_API moru_node *moru_cross(moru_node *a, moru_node *b, int axis);
 /** As moru_matmul() with the last two axes of a or b exchanged first. */
 MORU_API moru_node *moru_matmul_t(moru_node *a, bool transpose_a, moru_node *b, bool transpose_b);
 /** @} */
