@@ -67,11 +67,10 @@ static bool same_variable(const char *path, const char *name)
     return ends_in(path, n, name, m) || ends_in(name, m, path, n);
 }
 
-/* State of random layers and counters, which aren't weights here. */
+/* State of random layers, which isn't weights here. */
 static bool is_state(const char *name)
 {
-    return strstr(name, "StateVar") || strstr(name, "seed_generator_state") ||
-           ends_in(name, length_of(name), "count", 5);
+    return strstr(name, "StateVar") || strstr(name, "seed_generator_state");
 }
 
 static moru_status read_entry(reader *r, const char *layer, entry *e)

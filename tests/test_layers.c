@@ -242,7 +242,7 @@ START_TEST(test_multi_head_attention)
     attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2, .dropout = 1), q, q, none,
                       MORU_ERR_ARGUMENT, "dropout");
     attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2, .attention_axes = MORU_SHAPE(1, 2)), q, q,
-                      none, MORU_ERR_UNSUPPORTED, "attention_axes");
+                      none, MORU_ERR_ARGUMENT, "attention_axes");
     attention_refused(moru_multi_head_attention(.num_heads = INT64_MAX, .key_dim = 2), q, q, none, MORU_ERR_ARGUMENT,
                       "too large");
     attention_refused(moru_multi_head_attention(.num_heads = 1, .key_dim = 2), q, none, none, MORU_ERR_ARGUMENT,
