@@ -208,7 +208,7 @@ void moru_layer_set_activity_regularizer(moru_layer *layer, const char *spec)
 
 /* ---- regularizers of outputs ---- */
 
-void moru_layer_regularize(const moru_layer_call *call, int n)
+void moru_layer_regularize(const moru_layer_call *call, moru_node *const *values, int n)
 {
     const char *spec = moru_layer_extra(call->layer, "activity_regularizer");
     moru_regularizer r;
@@ -219,8 +219,8 @@ void moru_layer_regularize(const moru_layer_call *call, int n)
         status = moru_fail(MORU_ERR_UNSUPPORTED, "activity_regularizer: OrthogonalRegularizer isn't for outputs");
     if (status != MORU_OK)
         moru_graph_fail(call->graph, status, "%s", moru_last_error());
-    for (int k = 0; k < n && !moru_node_failed(call->outputs[k]); k++)
-        moru_trace_loss(call->trace, call->graph, moru_regularization(&r, call->outputs[k], true));
+    for (int k = 0; k < n && !moru_node_failed(values[k]); k++)
+        moru_trace_loss(call->trace, call->graph, moru_regularization(&r, values[k], true));
 }
 
 /* ---- configuration ---- */

@@ -100,7 +100,8 @@ moru_node *moru_layer_run(moru_layer *layer, moru_graph *graph, moru_trace *trac
     moru_node *y = layer->class_->call(&call);
     ys[0] = y;
     finish_outputs(&call, n);
-    moru_layer_regularize(&call, n);
+    if (!layer->class_->regularizes)
+        moru_layer_regularize(&call, ys, n);
     moru_graph_pop_name(graph);
     trace->training = model_trains;
     return ys[0];

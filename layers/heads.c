@@ -147,7 +147,11 @@ static moru_node *project(const moru_layer_call *c, const moru_heads *o, int whi
         y = moru_add(y, moru_reshape(moru_layer_weight(c, k + 1), &matrix[1], 1));
     for (int i = inner; i < weight.rank; i++)
         dims[n++] = weight.dims[i];
-    return weight.rank - inner > 1 ? moru_reshape(y, dims, n) : y;
+    y = weight.rank - inner > 1 ? moru_reshape(y, dims, n) : y;
+    if (which == GATE)
+        y = moru_sigmoid(y);
+    moru_layer_regularize(c, &y, 1); /* Keras's layer hands the regularizer to each of its projections */
+    return y;
 }
 
 /* Each head of [n, s, heads, dim] so often that all queries' heads have one. */
@@ -194,7 +198,7 @@ moru_node *moru_heads_call(const moru_layer_call *c, const moru_heads *o)
     moru_node *k = repeat_heads(o, project(c, o, KEY, key, 1)), *v = repeat_heads(o, project(c, o, VALUE, value, 1));
     moru_node *y = moru_attend_heads(&a, q, k, v, o->returns_scores ? &c->outputs[1] : NULL);
     if (o->use_gate)
-        y = moru_mul(y, moru_sigmoid(project(c, o, GATE, query, 1)));
+        y = moru_mul(y, project(c, o, GATE, query, 1));
     y = project(c, o, OUTPUT, y, 2);
     for (int i = 0; i < c->n_inputs && !o->grouped; i++)
         c->inputs[i]->mask = NULL; /* Keras's layer takes the masks off what it is applied to */

@@ -79,6 +79,7 @@ typedef struct moru_layer_class {
     moru_mask_rule masks;
     bool is_operation;         /* of Keras's ops: no layer for `model.layers` and files of weights */
     bool bare;                 /* its constructor in Keras knows no "trainable" */
+    bool regularizes;          /* call() sees to activity_regularizer itself */
     bool frozen_infers;        /* a layer that isn't trainable runs as for inference */
     const struct moru_cell_class *cell; /* how a cell makes a step; NULL: it is no cell (layers/recurrent.h) */
     /* Checks options and makes the weights for input shapes with a symbolic batch size. Run again for every further
@@ -192,8 +193,8 @@ const char *moru_layer_extra(const moru_layer *layer, const char *name);
 moru_status moru_layer_set_extra(moru_layer *layer, const char *name, const char *spec);
 /* The constraint of a weight of this name, of this layer or of one around it. */
 const char *moru_layer_constraint(const moru_layer *layer, const char *weight);
-/* Appends the regularization of a call's n outputs to the trace. */
-void moru_layer_regularize(const moru_layer_call *call, int n);
+/* Appends the regularization of n values of a call to the trace. */
+void moru_layer_regularize(const moru_layer_call *call, moru_node *const *values, int n);
 /* From and into a configuration: members that are no fields. */
 moru_status moru_layer_read_extras(moru_layer *layer, json_t *extras);
 moru_status moru_layer_write_extras(const moru_layer *layer, json_t *config);

@@ -60,8 +60,8 @@ const moru_layer_class moru_multi_head_attention_class = {
     .class_name = "MultiHeadAttention", .module = "keras.layers", .size = sizeof(options), .defaults = &defaults,
     .fields = fields, .n_fields = sizeof fields / sizeof *fields, .arguments = arguments,
     .n_arguments = sizeof arguments / sizeof *arguments, .input_names = moru_heads_inputs,
-    .named_inputs = moru_heads_named, .min_inputs = 2, .max_inputs = 3, .masks = MORU_MASK_MADE, .build = build,
-    .output_count = output_count, .call = call,
+    .named_inputs = moru_heads_named, .min_inputs = 2, .max_inputs = 3, .masks = MORU_MASK_MADE, .regularizes = true,
+    .build = build, .output_count = output_count, .call = call,
 };
 
 moru_layer *moru_multi_head_attention_new(const moru_multi_head_attention_options *given)

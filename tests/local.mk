@@ -17,6 +17,7 @@ unit_tests = \
     tests/test_initializers \
     tests/test_keras \
     tests/test_keras_faults \
+    tests/test_attention \
     tests/test_kernels_attention \
     tests/test_kernels_conv \
     tests/test_kernels_gemm \
