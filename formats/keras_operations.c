@@ -31,6 +31,11 @@ static const moru_keras_operation operations[] = {
     ONE(MATH, "Rsqrt", rsqrt), ONE(NUMPY, "Square", square), ONE(NUMPY, "Reciprocal", reciprocal),
     ONE(NUMPY, "Sin", sin), ONE(NUMPY, "Cos", cos), ONE(NUMPY, "Tan", tan), ONE(NUMPY, "Arctan", atan),
     ONE(NUMPY, "Sinh", sinh), ONE(NUMPY, "Cosh", cosh), ONE(NUMPY, "Tanh", tanh), ONE(MATH, "Erf", erf),
+    ONE(NUMPY, "Fabs", abs), ONE(NUMPY, "Exp2", exp2), ONE(NUMPY, "Log10", log10), ONE(NUMPY, "Cbrt", cbrt),
+    ONE(NUMPY, "Arcsin", asin), ONE(NUMPY, "Arccos", acos), ONE(NUMPY, "Arcsinh", asinh), ONE(NUMPY, "Arccosh", acosh),
+    ONE(NUMPY, "Arctanh", atanh), ONE(MATH, "Erfc", erfc), ONE(MATH, "Erfinv", erfinv), ONE(NUMPY, "Sinc", sinc),
+    ONE(NUMPY, "Trunc", trunc), TWO("Arctan2", atan2), TWO("FloorDivide", floor_divide), TWO("Mod", mod),
+    TWO("Fmod", fmod), TWO("Hypot", hypot), TWO("Logaddexp", logaddexp), TWO("LogicalXor", logical_xor),
     ONE(NN, "Relu", relu), ONE(NN, "Relu6", relu6), ONE(NN, "Sigmoid", sigmoid), ONE(NN, "Silu", silu),
     ONE(NN, "Softplus", softplus), ONE(NN, "Softsign", softsign), ONE(NN, "LogSigmoid", log_sigmoid),
     ONE(NN, "HardSigmoid", hard_sigmoid), ONE(NN, "HardSilu", hard_silu), ONE(NN, "Selu", selu),
@@ -40,7 +45,8 @@ static const moru_keras_operation operations[] = {
     TWO("Equal", equal), TWO("NotEqual", not_equal), TWO("Less", less), TWO("LessEqual", less_equal),
     TWO("Greater", greater), TWO("GreaterEqual", greater_equal), TWO("LogicalAnd", logical_and),
     TWO("LogicalOr", logical_or), TWO("Matmul", matmul), ONE(NUMPY, "LogicalNot", logical_not),
-    ONE(NUMPY, "Isnan", is_nan), ONE(NUMPY, "Copy", identity), ONE(NUMPY, "ZerosLike", zeros_like),
+    ONE(NUMPY, "Isnan", is_nan), ONE(NUMPY, "Isfinite", is_finite),
+    ONE(NUMPY, "Isinf", is_inf), ONE(NUMPY, "Copy", identity), ONE(NUMPY, "ZerosLike", zeros_like),
     ONE(NUMPY, "OnesLike", ones_like), ONE(CORE, "StopGradient", stop_gradient),
 };
 enum { N_OPERATIONS = sizeof operations / sizeof *operations };

@@ -37,6 +37,7 @@ layers_sources = \
     layers/model.c \
     layers/multi_head_attention.c \
     layers/nested.c \
+    layers/operations/along.c \
     layers/operations/compare.c \
     layers/operations/get_item.c \
     layers/operations/join.c \
@@ -44,6 +45,7 @@ layers_sources = \
     layers/operations/operation.c \
     layers/operations/reduce.c \
     layers/operations/shape.c \
+    layers/operations/values.c \
     layers/order.c \
     layers/regularizers.c \
     layers/recurrent_cell.c \

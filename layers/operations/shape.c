@@ -313,6 +313,16 @@ static bool read_widths(json_t *width, int rank, int64_t *before, int64_t *after
     return ok;
 }
 
+enum { CONSTANT = -1, NO_MODE = -2 };
+
+/* A moru_pad_mode, or one of the above. */
+static int pad_mode(const char *name)
+{
+    if (!name || strcmp(name, "constant") == 0)
+        return name ? CONSTANT : NO_MODE;
+    return strcmp(name, "reflect") == 0 ? MORU_PAD_REFLECT : strcmp(name, "symmetric") == 0 ? MORU_PAD_SYMMETRIC : NO_MODE;
+}
+
 static moru_node *pad(const moru_layer_call *c)
 {
     const pad_options *o = c->layer->options;
@@ -320,13 +330,16 @@ static moru_node *pad(const moru_layer_call *c)
     int64_t before[MORU_MAX_RANK], after[MORU_MAX_RANK];
     if (moru_node_failed(x))
         return x;
-    if (!o->mode || strcmp(o->mode, "constant") != 0)
+    int mode = pad_mode(o->mode);
+    if (mode < CONSTANT)
         return moru_operation_error(c, MORU_ERR_UNSUPPORTED, "mode \"%.40s\"", o->mode ? o->mode : "");
     json_t *width = o->pad_width ? json_loads(o->pad_width, JSON_DECODE_ANY, NULL) : NULL;
     bool ok = read_widths(width, x->shape.rank, before, after);
     json_decref(width);
     if (!ok)
         return moru_operation_error(c, MORU_ERR_ARGUMENT, "a pad_width that isn't one of integers");
+    if (mode != CONSTANT)
+        return moru_pad_with(moru_as_real(x), before, after, (moru_pad_mode)mode);
     return moru_pad(x, before, after, __builtin_isnan(o->constant_values) ? 0 : o->constant_values);
 }
 

@@ -49,3 +49,43 @@ def operations_values(rng):
     randomise(model, rng)
     return model, [normal(rng, 5, 4, 6), normal(rng, 5, 3), rng.integers(0, 5, (5, 4)).astype("int32")], \
         normal(rng, 5, 3), keras.losses.MeanSquaredError()
+
+
+def operations_math(rng):
+    x = keras.Input((4, 6), name="x")
+    y = L.Dense(6, activation="tanh")(x)
+    z = 2.5 * y
+    u = 0.9 * y
+    values = [ops.arcsin(u), ops.arccos(u), ops.arctanh(u), ops.arcsinh(z), ops.arccosh(1.5 + y * y), ops.exp2(z),
+              ops.log10(1.2 + y), ops.cbrt(2.0 + y), ops.erf(z), ops.erfc(z), ops.erfinv(u), ops.sinc(z),
+              ops.trunc(z) * y, ops.round(z, 1) * y, ops.arctan2(y, 1.5 + u), ops.floor_divide(z, 0.7) * y, ops.mod(z, 0.7 + y * y),
+              ops.fmod(z, 0.7 + y * y), ops.hypot(y, 0.5 + u), ops.logaddexp(z, y), ops.logaddexp2(z, y),
+              ops.cast(ops.logical_xor(y > 0.2, y > -0.3), "float32") * y, ops.deg2rad(z), ops.rad2deg(y),
+              ops.nan_to_num(y), ops.divide_no_nan(y, 2.0 + y), ops.heaviside(y, u) * y,
+              ops.cast(ops.isfinite(y), "float32"), ops.cast(ops.isinf(y), "float32"), ops.sparse_plus(z),
+              ops.sparse_sigmoid(z), ops.hard_tanh(z), ops.tanh_shrink(z), ops.celu(z, alpha=0.7), ops.glu(z, axis=1),
+              ops.soft_shrink(z, 0.3), ops.hard_shrink(z, 0.3), ops.squareplus(z, 2), ops.threshold(z, 0.1, -0.5),
+              ops.sparsemax(z)]
+    model = keras.Model(x, _head(values, "head"), name="operations_math")
+    randomise(model, rng)
+    return model, [normal(rng, 5, 4, 6)], normal(rng, 5, 3), keras.losses.MeanSquaredError()
+
+
+def operations_along(rng):
+    x, v, i = keras.Input((4, 6), name="x"), keras.Input((3,), name="v"), keras.Input((4, 2), dtype="int32", name="i")
+    y = L.Dense(6, activation="tanh")(x)
+    largest, places = ops.top_k(y, 2)
+    values = [ops.sort(y, axis=1), ops.cast(ops.argsort(y, axis=-1), "float32"), ops.cumsum(y, axis=1),
+              ops.cumprod(y, axis=-1), ops.take_along_axis(y, i, axis=2), largest, ops.cast(places, "float32"),
+              ops.diff(y, axis=1), ops.diff(y, n=2), ops.median(y, axis=1), ops.median(y, axis=-1, keepdims=True),
+              ops.tril(y, k=1), ops.triu(y), ops.diagonal(y, offset=1, axis1=1, axis2=2),
+              ops.trace(y, axis1=1, axis2=2)[:, None], ops.pad(y, ((0, 0), (1, 2), (0, 3)), mode="reflect"),
+              ops.pad(y, ((0, 0), (4, 0), (2, 1)), mode="symmetric"),
+              ops.cross(y[:, 0, :3], v), ops.cross(y[:, :3], ops.flip(y[:, :3], axis=2), axis=1),
+              ops.tensordot(y, np.ones((6, 2), "float32") / 3, axes=1),
+              ops.tensordot(y, np.arange(8, dtype="float32").reshape(2, 4), axes=[[1], [1]]),
+              ops.einsum("bij,bkj->bik", y, y), ops.einsum("bi,bjk->bijk", v, y)]
+    model = keras.Model([x, v, i], _head(values, "head"), name="operations_along")
+    randomise(model, rng)
+    return model, [normal(rng, 5, 4, 6), normal(rng, 5, 3), rng.integers(0, 6, (5, 4, 2)).astype("int32")], \
+        normal(rng, 5, 3), keras.losses.MeanSquaredError()
