@@ -22,7 +22,10 @@ static moru_node *call(const moru_layer_call *c)
     for (int i = 0; i < o->axis.rank; i++)
         axes[i] = (int)o->axis.dims[i];
     if (mask) {
-        mask = moru_greater(moru_as_real(mask), moru_scalar(c->graph, 0.5));
+        if (!moru_node_failed(mask) && !moru_node_failed(x) && mask->shape.rank > x->shape.rank)
+            return moru_graph_fail(c->graph, MORU_ERR_SHAPE, "Softmax \"%s\": its mask has more dimensions than its "
+                                   "input", c->layer->name);
+        mask = moru_broadcast_like(moru_greater(moru_as_real(mask), moru_scalar(c->graph, 0.5)), x);
         x = moru_where(mask, x, moru_scalar(c->graph, -1e9)); /* Keras's number: a row without any is uniform before */
     }
     if (o->axis.rank == 1)

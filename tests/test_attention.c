@@ -62,7 +62,7 @@ START_TEST(test_refusals)
     REFUSED(moru_attention(), "fit together", S(4, 3), S(4, 2), S(4, 2));
     REFUSED(moru_additive_attention(), "last size", S(4, -1), S(4, 3));
     const char *none[4] = {NULL}, *mask[4] = {"mask"};
-    refused(moru_softmax_layer(.axes = S(1, 3)), 1, none, (const moru_shape[4]){S(4, 3)}, "axis 3");
+    refused(moru_softmax_layer(.axis = S(1, 3)), 1, none, (const moru_shape[4]){S(4, 3)}, "axis 3");
     refused(moru_softmax_layer(), 1, mask, (const moru_shape[4]){S(4, 3), S(2, 4, 3)}, "more dimensions");
     refused(moru_softmax_layer(), 1, mask, (const moru_shape[4]){S(4, 3), S(4)}, "broadcast_like");
     refused(moru_spectral_normalization(.layer = NULL), 1, none, (const moru_shape[4]){S(4)}, "missing");
