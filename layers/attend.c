@@ -145,7 +145,8 @@ static moru_node *by_scores(const moru_attend *a, moru_node *q, moru_node *k, mo
                             moru_node **scores)
 {
     const int swap[] = {0, 2, 1, 3}, last = -1;
-    moru_node *p = moru_matmul_t(moru_transpose(moru_mul_scalar(q, a->scale), swap), false, moru_transpose(k, swap), true);
+    moru_node *queries = moru_transpose(moru_mul_scalar(q, a->scale), swap);
+    moru_node *p = moru_matmul_t(queries, false, moru_transpose(k, swap), true);
     if (a->causal && kept)
         kept = moru_logical_and(kept, moru_causal_mask(moru_ones_of_scores(q, k, 1), 0));
     else if (a->causal)

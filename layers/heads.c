@@ -100,7 +100,8 @@ static moru_status check_inputs(const moru_layer *layer, const moru_heads *o, co
         return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "%s with attention over several axes",
                                 o->causal ? "use_causal_mask" : "sliding_window");
     /* Keras makes its masks of the sizes of axis 1 whatever the axis is */
-    bool alike = axes[0] == 1 || (inputs[0].dims[1] == inputs[0].dims[axes[0]] && value->dims[1] == value->dims[axes[0]]);
+    bool alike = axes[0] == 1 || (inputs[0].dims[1] == inputs[0].dims[axes[0]] &&
+                                  value->dims[1] == value->dims[axes[0]]);
     if (!alike && (o->causal || o->window))
         return moru_layer_error(layer, MORU_ERR_UNSUPPORTED, "%s along another axis than the first",
                                 o->causal ? "use_causal_mask" : "sliding_window");
@@ -170,11 +171,12 @@ static moru_node *kept_of(const moru_layer_call *c, const moru_heads *o, const i
 {
     /* Keras's MultiHeadAttention looks for the mask that came with the query only */
     moru_node *query = o->grouped ? moru_named_mask(c, "query_mask", 0) : c->inputs[0]->mask;
-    moru_node *value = moru_named_mask(c, "value_mask", 1), *key = moru_named_mask(c, "key_mask", c->n_inputs > 2 ? 2 : -1);
+    moru_node *value = moru_named_mask(c, "value_mask", 1);
+    moru_node *key = moru_named_mask(c, "key_mask", c->n_inputs > 2 ? 2 : -1);
     moru_node *kept = NULL, *given = moru_layer_argument(c, "attention_mask", 0);
     if (n_axes > 1 && (query || value || key))
-        return moru_graph_fail(c->graph, MORU_ERR_UNSUPPORTED, "%s \"%s\": masks of its inputs with attention over several "
-                               "axes", c->layer->class_->class_name, c->layer->name);
+        return moru_graph_fail(c->graph, MORU_ERR_UNSUPPORTED, "%s \"%s\": masks of its inputs with attention over "
+                               "several axes", c->layer->class_->class_name, c->layer->name);
     kept = query ? moru_expand_dims(moru_as_real(query), -1) : NULL;
     kept = moru_mask_and(kept, value ? moru_expand_dims(value, -2) : NULL);
     kept = moru_mask_and(kept, key ? moru_expand_dims(key, -2) : NULL);

@@ -178,8 +178,8 @@ static double flops_attention(const moru_infer *in, const moru_shape *out)
 
 const moru_op_def moru_op_attention = {
     .name = "attention",
-    .formula = "y = softmax(scale q k^T + mask) v by head, or over the keys that a mask keeps; lse = log sum exp of its "
-               "argument",
+    .formula = "y = softmax(scale q k^T + mask) v by head, or over the keys that a mask keeps; lse = log sum exp of "
+               "its argument",
     .min_inputs = 3, .max_inputs = 4, .n_outputs = 2, .attr_size = sizeof(moru_attention_attrs),
     .infer = infer_attention, .vjp = vjp_attention, .workspace = workspace_attention, .run = run_attention,
     .print = moru_attention_print, .flops = flops_attention,

@@ -1,4 +1,4 @@
-/* Matrices with one number outside a band: what a query must not see of the keys far from its own place, or after it. */
+/* Matrices with one number outside a band: keys far from a query's own place, or after it, which it must not see. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -29,7 +29,8 @@ BUILD(attention)
     return c->n[2] == 1 ? y : c->n[2] == 2 ? lse : moru_mul(moru_sum_all(moru_square(y)), moru_sum_all(lse));
 }
 
-/* x: q, k, v, numbers of which those above p[1] keep their keys; n: zero for blind queries, causal, outputs; p[0]: scale */
+/* x: q, k, v, numbers of which those above p[1] keep their keys; n: zero for blind queries, causal, outputs; p[0]:
+ * scale */
 BUILD(attention_kept)
 {
     moru_node *kept = moru_greater(x[3], moru_scalar(graph, c->p[1]));

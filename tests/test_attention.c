@@ -36,7 +36,8 @@ static void refused(moru_layer *layer, int n_placed, const char *names[4], const
 #define REFUSED_NAMED(layer, name, part, ...) \
     refused(layer, 2, (const char *[4]){name}, (const moru_shape[4]){__VA_ARGS__}, part)
 #define MHA(...) moru_multi_head_attention(.num_heads = 2, .key_dim = 3, __VA_ARGS__)
-#define GQA(...) moru_grouped_query_attention(.head_dim = 3, .num_query_heads = 4, .num_key_value_heads = 2, __VA_ARGS__)
+#define GQA(...) \
+    moru_grouped_query_attention(.head_dim = 3, .num_query_heads = 4, .num_key_value_heads = 2, __VA_ARGS__)
 
 START_TEST(test_refusals)
 {
@@ -69,7 +70,8 @@ START_TEST(test_refusals)
     refused(moru_spectral_normalization(.layer = moru_flatten()), 1, none, (const moru_shape[4]){S(4)}, "kernel");
     refused(moru_spectral_normalization(.layer = moru_dense(.units = 2), .power_iterations = 0), 1, none,
             (const moru_shape[4]){S(4)}, "power_iterations");
-    refused(moru_reversible_embedding(.input_dim = 0, .output_dim = 1), 1, none, (const moru_shape[4]){S(4)}, "input_dim");
+    refused(moru_reversible_embedding(.input_dim = 0, .output_dim = 1), 1, none, (const moru_shape[4]){S(4)},
+            "input_dim");
     refused(moru_reversible_embedding(.input_dim = 3, .output_dim = 1, .logit_soft_cap = -1), 1, none,
             (const moru_shape[4]){S(4)}, "logit_soft_cap");
 }
@@ -82,10 +84,10 @@ START_TEST(test_unknown_classes)
     for (int k = 0; k < 2; k++) {
         char json[600];
         moru_model *model = NULL;
-        snprintf(json, sizeof json, "{\"class_name\": \"Sequential\", \"module\": \"keras\", \"config\": {\"name\": \"m\", "
-                 "\"layers\": [{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 4]}}, "
-                 "{\"module\": \"keras.layers\", \"class_name\": \"%s\", \"config\": {\"name\": \"l\", \"layers\": []}}]}}",
-                 classes[k]);
+        snprintf(json, sizeof json, "{\"class_name\": \"Sequential\", \"module\": \"keras\", \"config\": {"
+                 "\"name\": \"m\", \"layers\": [{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": "
+                 "[null, 4]}}, {\"module\": \"keras.layers\", \"class_name\": \"%s\", \"config\": {\"name\": \"l\", "
+                 "\"layers\": []}}]}}", classes[k]);
         ck_assert_int_eq(moru_model_from_json(&model, json, NULL), MORU_ERR_UNSUPPORTED);
         ck_assert_msg(strstr(moru_last_error(), classes[k]) != NULL, "%s", moru_last_error());
     }
@@ -110,7 +112,8 @@ START_TEST(test_masks_and_scores)
 {
     moru_model *model = moru_functional("m"), *again;
     int64_t t = 5, wide[] = {3, 4};
-    moru_node *tokens = moru_model_input_int(model, "tokens", &t, 1), *other = moru_model_input(model, "other", wide, 2);
+    moru_node *tokens = moru_model_input_int(model, "tokens", &t, 1);
+    moru_node *other = moru_model_input(model, "other", wide, 2);
     moru_node *e = moru_apply(moru_embedding(.input_dim = 5, .output_dim = 4, .mask_zero = true), tokens), *y[2];
     moru_node *mask = e->mask, *values[] = {other, e};
     ck_assert_int_eq(moru_apply_inputs(MHA(.return_attention_scores = true, .name = "mha"),

@@ -139,7 +139,8 @@ static void check_case(const moru_kernels *k, const moru_attention *g, uint64_t 
                     guarded_random(state, mask), guarded_random(state, sizes[0])};
     moru_real *kept = b[3].data;
     for (int64_t i = 0; i < mask && g->keep; i++) /* among them queries and entries of the batch that keep none */
-        kept[i] = kept[i] > 0 && (!g->mask_t || i / g->s % 3) && (!g->mask_n || g->mask_n > g->s || i / g->s) ? kept[i] : 0;
+        if (kept[i] < 0 || (g->mask_t && i / g->s % 3 == 0) || (g->mask_n && g->mask_n <= g->s && i < g->s))
+            kept[i] = 0;
     const moru_real *in[5] = {b[0].data, b[1].data, b[2].data, masked ? b[3].data : NULL, b[4].data};
     moru_real *first[OUTPUTS], *out[OUTPUTS];
     run(k, g, in, 1, first);

@@ -173,8 +173,8 @@ static void step_weight(moru_train_step *s, stage *g, moru_node *lr, const moru_
     for (int k = 0; k < n; k++)
         slots[k] = slot(g, s->graph, &rules[k], weight);
     moru_node *variable = moru_variable_from(s->graph, weight->path, weight->tensor);
-    moru_stepping stepping = {.param = moru_trace_value(&s->trace, variable), .grad = grad, .slots = slots, .shared = g->shared,
-                              .lr = lr, .step = g->count};
+    moru_stepping stepping = {.param = moru_trace_value(&s->trace, variable), .grad = grad, .slots = slots,
+                              .shared = g->shared, .lr = lr, .step = g->count};
     moru_optimizer_step(g->optimizer, weight, &stepping, made);
     if (weight->constraint)
         made[0] = moru_constrain(weight->constraint, made[0]);
