@@ -42,6 +42,7 @@ layers_sources = \
     layers/operations/get_item.c \
     layers/operations/join.c \
     layers/operations/linear.c \
+    layers/operations/normalize.c \
     layers/operations/operation.c \
     layers/operations/reduce.c \
     layers/operations/shape.c \

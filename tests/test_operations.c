@@ -56,6 +56,10 @@ static const fault faults[] = {
     {"Tensordot", ",\"axes\":1", TENSOR("x") "," TENSOR("x"), "tensordot"},
     {"Einsum", ",\"subscripts\":null", TENSOR("x"), "no subscripts"},
     {"Cross", ",\"axis\":1", TENSOR("x") "," TENSOR("x"), "doesn't hold 3"},
+    {"DepthToSpace", ",\"block_size\":2", TENSOR("x"), "pictures of known size"},
+    {"RGBToGrayscale", ",\"data_format\":\"channels_first\"", TENSOR("x"), "channels last"},
+    {"Normalize", ",\"axis\":null", TENSOR("x"), "needs an axis"},
+    {"LayerNorm", ",\"axis\":3", TENSOR("x"), "axis 3 doesn't exist"},
     {"Wobble", "", TENSOR("x"), "layer Wobble"},
     {"Mean", ",\"axis\":1,\"odd\":3", TENSOR("x"), "option odd"},
 };

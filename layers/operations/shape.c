@@ -320,7 +320,9 @@ static int pad_mode(const char *name)
 {
     if (!name || strcmp(name, "constant") == 0)
         return name ? CONSTANT : NO_MODE;
-    return strcmp(name, "reflect") == 0 ? MORU_PAD_REFLECT : strcmp(name, "symmetric") == 0 ? MORU_PAD_SYMMETRIC : NO_MODE;
+    if (strcmp(name, "reflect") == 0)
+        return MORU_PAD_REFLECT;
+    return strcmp(name, "symmetric") == 0 ? MORU_PAD_SYMMETRIC : NO_MODE;
 }
 
 static moru_node *pad(const moru_layer_call *c)

@@ -58,8 +58,8 @@ def operations_math(rng):
     u = 0.9 * y
     values = [ops.arcsin(u), ops.arccos(u), ops.arctanh(u), ops.arcsinh(z), ops.arccosh(1.5 + y * y), ops.exp2(z),
               ops.log10(1.2 + y), ops.cbrt(2.0 + y), ops.erf(z), ops.erfc(z), ops.erfinv(u), ops.sinc(z),
-              ops.trunc(z) * y, ops.round(z, 1) * y, ops.arctan2(y, 1.5 + u), ops.floor_divide(z, 0.7) * y, ops.mod(z, 0.7 + y * y),
-              ops.fmod(z, 0.7 + y * y), ops.hypot(y, 0.5 + u), ops.logaddexp(z, y), ops.logaddexp2(z, y),
+              ops.trunc(z) * y, ops.round(z, 1) * y, ops.arctan2(y, 1.5 + u), ops.floor_divide(z, 0.7) * y,
+              ops.mod(z, 0.7 + y * y), ops.fmod(z, 0.7 + y * y), ops.hypot(y, 0.5 + u), ops.logaddexp(z, y), ops.logaddexp2(z, y),
               ops.cast(ops.logical_xor(y > 0.2, y > -0.3), "float32") * y, ops.deg2rad(z), ops.rad2deg(y),
               ops.nan_to_num(y), ops.divide_no_nan(y, 2.0 + y), ops.heaviside(y, u) * y,
               ops.cast(ops.isfinite(y), "float32"), ops.cast(ops.isinf(y), "float32"), ops.sparse_plus(z),
@@ -89,3 +89,18 @@ def operations_along(rng):
     randomise(model, rng)
     return model, [normal(rng, 5, 4, 6), normal(rng, 5, 3), rng.integers(0, 6, (5, 4, 2)).astype("int32")], \
         normal(rng, 5, 3), keras.losses.MeanSquaredError()
+
+
+def operations_pictures(rng):
+    x, g = keras.Input((4, 6, 8), name="x"), keras.Input((6, 6, 3), name="g")
+    y = L.Dense(8, activation="tanh")(x)
+    mean, variance = ops.moments(y, axes=[1, 2], keepdims=True)
+    scale, shift = np.linspace(0.5, 1.5, 8).astype("float32"), np.linspace(-1, 1, 8).astype("float32")
+    values = [ops.depth_to_space(y, 2), ops.space_to_depth(y, 2), ops.image.rgb_to_grayscale(g), mean, variance,
+              ops.normalize(y), ops.normalize(y, axis=1, order=1), ops.normalize(y, axis=(1, 2)),
+              ops.normalize(y, order=3),
+              ops.rms_normalization(y, scale), ops.rms_normalization(y, axis=(1, 2), epsilon=1e-3),
+              ops.layer_normalization(y, scale, shift), ops.layer_normalization(y, axis=[2, 3], epsilon=0.01)]
+    model = keras.Model([x, g], _head(values, "head"), name="operations_pictures")
+    randomise(model, rng)
+    return model, [normal(rng, 3, 4, 6, 8), normal(rng, 3, 6, 6, 3)], normal(rng, 3, 3), keras.losses.MeanSquaredError()
