@@ -29,7 +29,7 @@ moru_node *moru_all(moru_node *x, const int *axes, int n, bool keepdims)
     return moru_equal(moru_sum(moru_equal(x, moru_zeros_like(x)), axes, n, keepdims), moru_scalar(x->graph, 0));
 }
 
-/* x^(1/p) with a gradient of 0 instead of infinity at 0 */
+/* x^(1/p) with a gradient of 0 instead of infinity at 0. NaN stays. */
 static moru_node *root(moru_node *x, double p)
 {
     if (moru_node_failed(x))
@@ -40,7 +40,7 @@ static moru_node *root(moru_node *x, double p)
 
 moru_node *moru_std(moru_node *x, const int *axes, int n, bool keepdims, int ddof)
 {
-    return moru_sqrt(moru_variance(x, axes, n, keepdims, ddof));
+    return root(moru_variance(x, axes, n, keepdims, ddof), 2);
 }
 
 moru_node *moru_norm(moru_node *x, double order, const int *axes, int n, bool keepdims)

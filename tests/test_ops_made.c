@@ -108,6 +108,8 @@ START_TEST(measures)
     EXPECT(moru_any(REALS(S(2), NAN, 0), NULL, 0, false), S(), 1);
     EXPECT(moru_count_nonzero(x, NULL, 0, false), S(), 2);
     EXPECT(moru_std(x, &last, 1, false, 0), S(2), sqrt((1.0 / 9 + 100.0 / 9 + 121.0 / 9) / 3), 0);
+    double d = 9 * sqrt(222.0 / 27);
+    EXPECT(gradient(moru_std(x, &last, 1, false, 0), x), S(2, 3), 1 / d, 10 / d, -11 / d, 0, 0, 0);
     EXPECT(moru_median(REALS(S(2, 4), 4, 1, 3, 2, 8, 8, 8, 0), 1, false), S(2), 2.5, 8);
     EXPECT(moru_quantile(REALS(S(5), 5, 4, 3, 2, 1), 0.1, 0, true), S(1), 1.4);
     EXPECT(moru_quantile(REALS(S(3), 5, 4, 3), 1, 0, false), S(), 5);

@@ -149,6 +149,7 @@ MORU_API moru_node *moru_min(moru_node *x, const int *axes, int n, bool keepdims
 MORU_API moru_node *moru_prod(moru_node *x, const int *axes, int n, bool keepdims);
 /** Variance with divisor N - ddof. */
 MORU_API moru_node *moru_variance(moru_node *x, const int *axes, int n, bool keepdims, int ddof);
+/** Its root; the gradient where all elements are equal is 0. */
 MORU_API moru_node *moru_std(moru_node *x, const int *axes, int n, bool keepdims, int ddof);
 MORU_API moru_node *moru_logsumexp(moru_node *x, const int *axes, int n, bool keepdims);
 /** Norm of vectors, (sum |x|^order)^(1/order): INFINITY takes the largest |x|, -INFINITY the least, 0 counts those that
