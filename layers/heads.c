@@ -16,6 +16,15 @@ static int place_of(const moru_heads *o, int which)
     return (which - (which > GATE && !o->use_gate)) * (o->use_bias ? 2 : 1);
 }
 
+/* Fan sizes as of the product that the projection is: Keras makes it an EinsumDense. Two axes are heads and their
+ * size, the last ones or, of the output's kernel, the first ones. */
+static void set_fans(moru_weight *kernel, const moru_shape *shape, bool output)
+{
+    kernel->fan_in = kernel->fan_out = 1;
+    for (int i = 0; i < shape->rank; i++)
+        *((output ? i < 2 : i < shape->rank - 2) ? &kernel->fan_in : &kernel->fan_out) *= (double)shape->dims[i];
+}
+
 static moru_status add_projection(moru_layer *layer, const moru_heads *o, int which, moru_shape kernel, moru_shape bias)
 {
     static const char *const names[][4] = {
@@ -27,6 +36,7 @@ static moru_status add_projection(moru_layer *layer, const moru_heads *o, int wh
     int k = place_of(o, which);
     MORU_TRY(moru_layer_add_weight(layer, names[which][0], kernel, o->kernel_initializer, o->kernel_regularizer, true));
     layer->weights[k].group = names[which][2 + o->grouped];
+    set_fans(&layer->weights[k], &kernel, which == OUTPUT);
     if (!o->use_bias)
         return MORU_OK;
     MORU_TRY(moru_layer_add_weight(layer, names[which][1], bias, o->bias_initializer, o->bias_regularizer, true));

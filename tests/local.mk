@@ -16,6 +16,7 @@ unit_tests = \
     tests/test_idx \
     tests/test_initializers \
     tests/test_keras \
+    tests/test_keras_table \
     tests/test_keras_faults \
     tests/test_attention \
     tests/test_kernels_attention \

@@ -214,11 +214,33 @@ START_TEST(test_spectral_norm)
 }
 END_TEST
 
+/* Keras's numbers for the largest weight of a uniform initializer: sqrt(6/(fan_in + fan_out)) of the projections. */
+START_TEST(test_initial_weights)
+{
+    static const double limits[] = {0.2165, 0.2165, 0.2165, 0.2165};
+    moru_model *model = moru_functional("m");
+    moru_node *x = moru_model_input(model, "x", (int64_t[]){5, 64}, 2);
+    moru_layer *layer = moru_multi_head_attention(.num_heads = 4, .key_dim = 16, .use_bias = false);
+    moru_apply_n(layer, (moru_node *[]){x, x}, 2);
+    ck_assert_int_eq(moru_layer_weight_count(layer), 4);
+    for (int k = 0; k < 4; k++) {
+        const moru_tensor *weight = moru_layer_weight_at(layer, k, NULL);
+        double largest = 0;
+        for (int64_t i = 0; i < moru_tensor_size(weight); i++)
+            largest = fmax(largest, fabs((double)((const moru_real *)moru_tensor_const_data(weight))[i]));
+        ck_assert_double_le(largest, limits[k] + 1e-4);
+        ck_assert_double_ge(largest, limits[k] - 1e-3);
+    }
+    moru_model_free(model);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("attention");
     TCase *tests = tcase_create("attention");
     tcase_add_test(tests, test_refusals);
+    tcase_add_test(tests, test_initial_weights);
     tcase_add_test(tests, test_unknown_classes);
     tcase_add_test(tests, test_masks_and_scores);
     tcase_add_test(tests, test_reversible);
