@@ -17,6 +17,7 @@ layers_sources = \
     layers/batch_normalization.c \
     layers/concatenate.c \
     layers/constraints.c \
+    layers/convnext.c \
     layers/dense.c \
     layers/dot_attention.c \
     layers/dropout.c \
