@@ -69,6 +69,8 @@ typedef struct moru_keras_operation {
 const moru_keras_operation *moru_keras_operation_of_class(const char *class_name);
 const moru_keras_operation *moru_keras_operation_of_op(const char *op);
 
+/* The activation of Keras 2 that Keras 3 has no name for: read, and not written. */
+#define MORU_KERAS2_HARD_SIGMOID "keras2_hard_sigmoid"
 /* Keras 2's TFOpLambda and SlicingOpLambda. */
 bool moru_keras2_is_operation(json_t *object);
 /* One as an entry of Keras 3's: new reference; NULL where there is no such operation. */
@@ -97,8 +99,8 @@ moru_status moru_keras_h5_read_weights(moru_model *model, moru_hdf5 *file, const
                                        const char *where);
 /* whole: with the configuration and the optimizer's state. */
 moru_status moru_keras_h5_write(moru_model *model, bool whole, const char *where, void **data, int64_t *size);
-/* A configuration that Keras 2 wrote, as Keras 3 would have. What has no such form goes to faults. */
-void moru_keras2_config(json_t *config, const char *path, moru_listing *faults);
+/* A configuration that Keras 2 wrote, as Keras 3 would have. */
+void moru_keras2_config(json_t *config);
 /* Keras's training_config as compile_config: new reference; NULL when out of memory. */
 json_t *moru_keras_training_config(json_t *config);
 

@@ -42,13 +42,12 @@ static void drop_kernel(json_t *config)
 }
 
 /* Before Keras 3 it was clip(0.2 x + 0.5, 0, 1), now it is clip(x / 6 + 0.5, 0, 1). */
-static void find_hard_sigmoid(json_t *config, const char *path, moru_listing *faults)
+static void rename_hard_sigmoid(json_t *config)
 {
     static const char *const names[] = {"activation", "recurrent_activation"};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
         if (is(json_object_get(config, names[k]), "hard_sigmoid"))
-            moru_listing_add(faults, MORU_ERR_UNSUPPORTED, "%s: %s hard_sigmoid of Keras 2, which is another function "
-                             "than Keras 3's", path, names[k]);
+            json_object_set_new(config, names[k], json_string(MORU_KERAS2_HARD_SIGMOID));
 }
 
 /* {"class_name": "Policy", "config": {"name": "float32"}}; the field's reader knows plain names. */
@@ -108,7 +107,7 @@ static void rename_calls(json_t *value)
             rename_calls(item);
 }
 
-static void rewrite_object(json_t *object, const char *class_name, const char *path, moru_listing *faults)
+static void rewrite_object(json_t *object, const char *class_name)
 {
     json_t *config = json_object_get(object, "config");
     const char *plain = after_registration(class_name);
@@ -128,7 +127,7 @@ static void rewrite_object(json_t *object, const char *class_name, const char *p
     name_function(object, config, class_name);
     if (json_object_get(config, "name") && (json_object_get(config, "trainable") || json_object_get(config, "dtype"))) {
         drop_options(config);
-        find_hard_sigmoid(config, path, faults);
+        rename_hard_sigmoid(config);
     }
     class_name = moru_keras_class_name(object);
     if (strncmp(class_name, "DepthwiseConv", 13) == 0 || strncmp(class_name, "SeparableConv", 13) == 0)
@@ -137,32 +136,18 @@ static void rewrite_object(json_t *object, const char *class_name, const char *p
         json_object_set_new(config, "reset_after", json_false()); /* the option is younger than the layer */
 }
 
-static void rewrite(json_t *value, const char *path, moru_listing *faults)
+void moru_keras2_config(json_t *value)
 {
     size_t k;
     json_t *item;
-    const char *key;
-    char place[MORU_KERAS_PATH];
+    const char *key, *class_name = moru_keras_class_name(value);
     json_array_foreach(value, k, item)
-        rewrite(item, path, faults);
-    if (!json_is_object(value))
-        return;
-    const char *class_name = moru_keras_class_name(value);
-    const char *name = json_string_value(json_object_get(json_object_get(value, "config"), "name"));
-    if (class_name && name) {
-        moru_keras_path(path, name, place);
-        path = path[0] || !json_object_get(json_object_get(value, "config"), "layers") ? place : "";
-    }
+        moru_keras2_config(item);
     if (class_name)
-        rewrite_object(value, class_name, path, faults);
+        rewrite_object(value, class_name);
     json_object_foreach(value, key, item)
         if (strcmp(key, "inbound_nodes") != 0)
-            rewrite(item, path, faults);
-}
-
-void moru_keras2_config(json_t *config, const char *path, moru_listing *faults)
-{
-    rewrite(config, path, faults);
+            moru_keras2_config(item);
 }
 
 /* ---- what it was compiled with ---- */

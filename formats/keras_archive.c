@@ -212,12 +212,9 @@ static moru_status read_config(const archive *a, bool compile, moru_model **mode
     free(text);
     if (!root)
         return moru_fail(MORU_ERR_FORMAT, "%s: config.json:%d: %s", a->path, error.line, error.text);
-    moru_listing faults = {.count = 0};
     if (is_keras2(a))
-        moru_keras2_config(root, "", &faults);
-    moru_status status = moru_listing_fail(&faults, a->path, NULL);
-    if (status == MORU_OK)
-        status = moru_keras_config_read(model, root, compile, a->path);
+        moru_keras2_config(root);
+    moru_status status = moru_keras_config_read(model, root, compile, a->path);
     json_decref(root);
     return status;
 }

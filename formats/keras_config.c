@@ -54,6 +54,34 @@ moru_status moru_keras_model_write(const moru_model *model, json_t **object)
     return status == MORU_OK && !*object ? no_memory(model) : status;
 }
 
+static bool has_old_activation(const moru_layer *layer)
+{
+    for (int k = 0; k < layer->class_->n_fields; k++) {
+        const moru_field *field = &layer->class_->fields[k];
+        const char *spec = NULL;
+        if (field->kind == MORU_FIELD_SPEC)
+            memcpy(&spec, (const char *)layer->options + field->offset, sizeof spec);
+        if (spec && strcmp(spec, MORU_KERAS2_HARD_SIGMOID) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Keras 3 would read these as another function, or not at all. */
+static void find_old_activations(const moru_layer *layer, const char *path, moru_listing *faults)
+{
+    char place[MORU_KERAS_PATH];
+    moru_keras_path(path, moru_layer_name(layer), place);
+    if (has_old_activation(layer)) {
+        moru_listing_add(faults, MORU_ERR_UNSUPPORTED, "%s: hard_sigmoid of Keras 2, which Keras 3 has no name for", place);
+        return; /* what it has inside has been told */
+    }
+    for (int k = 0; k < layer->n_children; k++)
+        find_old_activations(layer->children[k], place, faults);
+    for (int k = 0; layer->nested && k < layer->nested->n_layers; k++)
+        find_old_activations(layer->nested->layers[k], place, faults);
+}
+
 moru_status moru_keras_config_write(moru_model *model, json_t **root)
 {
     *root = NULL;
@@ -62,6 +90,10 @@ moru_status moru_keras_config_write(moru_model *model, json_t **root)
     if (!model->complete)
         return moru_fail(MORU_ERR_STATE, "model \"%s\": its outputs aren't set yet", model->name);
     json_t *object;
+    moru_listing faults = {.count = 0};
+    for (int k = 0; k < model->n_layers; k++)
+        find_old_activations(model->layers[k], "", &faults);
+    MORU_TRY(moru_listing_fail(&faults, model->name, "can't be written"));
     MORU_TRY(moru_keras_model_write(model, &object));
     json_t *compiled = moru_model_optimizer(model) ? moru_compile_config_to_json(model) : NULL;
     if (moru_model_optimizer(model) && json_object_set_new(object, "compile_config", compiled) != 0) {

@@ -418,7 +418,6 @@ static moru_status read_config(reader *r, bool compile, moru_model **model)
 {
     json_t *config, *training = NULL;
     bool keras3;
-    moru_listing faults = {.count = 0};
     MORU_TRY(is_keras3(r, &keras3));
     MORU_TRY(read_json(r, "model_config", &config));
     moru_status status = compile ? read_json(r, "training_config", &training) : MORU_OK;
@@ -426,10 +425,8 @@ static moru_status read_config(reader *r, bool compile, moru_model **model)
         json_object_set_new(config, "compile_config", moru_keras_training_config(training));
         json_decref(training);
     }
-    if (status == MORU_OK && !keras3) {
-        moru_keras2_config(config, "", &faults);
-        status = moru_listing_fail(&faults, r->where, NULL);
-    }
+    if (status == MORU_OK && !keras3)
+        moru_keras2_config(config);
     if (status == MORU_OK)
         status = moru_keras_config_read(model, config, compile, r->where);
     json_decref(config);

@@ -69,6 +69,12 @@ static moru_node *hard_shrink_half(moru_node *x) { return moru_hard_shrink(x, 0.
 static moru_node *squareplus_4(moru_node *x) { return moru_squareplus(x, 4); }
 static moru_node *glu_last(moru_node *x) { return moru_glu(x, -1); }
 
+/* Keras's hard_sigmoid before Keras 3: clip(0.2 x + 0.5, 0, 1). */
+static moru_node *keras2_hard_sigmoid(moru_node *x)
+{
+    return moru_clip(moru_add_scalar(moru_mul_scalar(x, 0.2), 0.5), 0, 1);
+}
+
 #define FIXED(id, builder) \
     static moru_node *apply_##id(moru_node *x, const void *options) \
     { \
@@ -85,6 +91,7 @@ FIXED(selu, moru_selu)
 FIXED(gelu, moru_gelu)
 FIXED(sigmoid, moru_sigmoid)
 FIXED(hard_sigmoid, moru_hard_sigmoid)
+FIXED(keras2_hard_sigmoid, keras2_hard_sigmoid)
 FIXED(tanh, moru_tanh)
 FIXED(softplus, moru_softplus)
 FIXED(softsign, moru_softsign)
@@ -136,7 +143,7 @@ LAYER(leaky, "LeakyReLU", "leaky_relu", slope_options, slope, 2, leaky)
 
 const moru_class *const moru_activation_classes[] = {
     &linear_class, &relu_class, &relu6_class, &leaky_layer_class, &leaky_class, &elu_class, &selu_class, &gelu_class,
-    &sigmoid_class, &hard_sigmoid_class, &tanh_class, &softmax_class, &log_softmax_class, &softplus_class,
+    &sigmoid_class, &hard_sigmoid_class, &keras2_hard_sigmoid_class, &tanh_class, &softmax_class, &log_softmax_class, &softplus_class,
     &softsign_class, &silu_class, &swish_class, &mish_class, &exponential_class, &hard_silu_class, &hard_swish_class,
     &log_sigmoid_class, &celu_class, &glu_class, &hard_shrink_class, &soft_shrink_class, &squareplus_class,
     &sparsemax_class, &sparse_plus_class, &sparse_sigmoid_class, &hard_tanh_class, &tanh_shrink_class};

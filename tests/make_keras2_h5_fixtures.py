@@ -52,6 +52,19 @@ def copy_forms(source, target):
                     group.create_dataset(weight, data=data)
 
 
+def gates():
+    """Keras 2's hard_sigmoid, which is another function than Keras 3's."""
+    keras.utils.set_random_seed(6)
+    model = keras.Sequential([keras.Input((5, 3)),
+                              keras.layers.LSTM(4, recurrent_activation="hard_sigmoid", return_sequences=True),
+                              keras.layers.GRU(3, recurrent_activation="hard_sigmoid"),
+                              keras.layers.Dense(2, activation="hard_sigmoid")])
+    x = (3 * np.random.default_rng(6).normal(size=(4, 5, 3))).astype("f4")
+    model.save(BASE + "gates.h5")
+    with h5py.File(BASE + "gates.io.h5", "w") as f:
+        f["x"], f["y"] = x, model.predict(x, verbose=0)
+
+
 def main():
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(5)
@@ -77,3 +90,4 @@ def main():
 
 
 main()
+gates()
