@@ -1,6 +1,4 @@
 /* Adamax: m += (1 - b1)(g - m); u = max(b2 u, |g|); w -= lr/(1 - b1^t) m/(u + epsilon). */
-#include <math.h>
-
 #include "train/optimizer.h"
 #include <moru/ops.h>
 
@@ -26,9 +24,7 @@ static void step(const moru_stepping *s, moru_node **made)
 static moru_status check(const void *options, const char *where)
 {
     const moru_adamax_options *o = options;
-    MORU_TRY(moru_option_within(o->beta_1, 0, 1, "beta_1", where));
-    MORU_TRY(moru_option_within(o->beta_2, 0, 1, "beta_2", where));
-    return moru_option_within(o->epsilon, 0, INFINITY, "epsilon", where);
+    return moru_betas_check(o->beta_1, o->beta_2, o->epsilon, where);
 }
 
 static const moru_adamax_options defaults = {MORU_ADAMAX_DEFAULTS};

@@ -1,6 +1,5 @@
 /* Lamb: r = m/(1 - b1^t)/(sqrt(v/(1 - b2^t)) + epsilon) with Adam's m and v; w -= lr |w|/|r| r, the factor being 1 where
  * one of the norms is 0. */
-#include <math.h>
 
 #include "train/optimizer.h"
 #include <moru/ops.h>
@@ -37,9 +36,7 @@ static void step(const moru_stepping *s, moru_node **made)
 static moru_status check(const void *options, const char *where)
 {
     const moru_lamb_options *o = options;
-    MORU_TRY(moru_option_within(o->beta_1, 0, 1, "beta_1", where));
-    MORU_TRY(moru_option_within(o->beta_2, 0, 1, "beta_2", where));
-    return moru_option_within(o->epsilon, 0, INFINITY, "epsilon", where);
+    return moru_betas_check(o->beta_1, o->beta_2, o->epsilon, where);
 }
 
 static const moru_lamb_options defaults = {MORU_LAMB_DEFAULTS};

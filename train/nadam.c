@@ -1,7 +1,5 @@
 /* Nadam: Adam with Nesterov's momentum; u_t = b1 (1 - 0.96^t/2), U their product so far, which is one number for all
  * weights; w -= lr (u_{t+1} m/(1 - U u_{t+1}) + (1 - u_t) g/(1 - U))/(sqrt(v/(1 - b2^t)) + epsilon). */
-#include <math.h>
-
 #include "train/optimizer.h"
 #include <moru/ops.h>
 
@@ -42,9 +40,7 @@ static void step(const moru_stepping *s, moru_node **made)
 static moru_status check(const void *options, const char *where)
 {
     const moru_nadam_options *o = options;
-    MORU_TRY(moru_option_within(o->beta_1, 0, 1, "beta_1", where));
-    MORU_TRY(moru_option_within(o->beta_2, 0, 1, "beta_2", where));
-    return moru_option_within(o->epsilon, 0, INFINITY, "epsilon", where);
+    return moru_betas_check(o->beta_1, o->beta_2, o->epsilon, where);
 }
 
 static const moru_nadam_options defaults = {MORU_NADAM_DEFAULTS};

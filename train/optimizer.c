@@ -31,6 +31,13 @@ moru_status moru_option_within(double value, double low, double high, const char
     return moru_fail(MORU_ERR_ARGUMENT, "%s: %s must lie in [%g, %g], not be %g", where, name, low, high, value);
 }
 
+moru_status moru_betas_check(double beta_1, double beta_2, double epsilon, const char *where)
+{
+    MORU_TRY(moru_option_within(beta_1, 0, 1, "beta_1", where));
+    MORU_TRY(moru_option_within(beta_2, 0, 1, "beta_2", where));
+    return moru_option_within(epsilon, 0, INFINITY, "epsilon", where);
+}
+
 static moru_status check_counts(moru_optimizer_options *o, const char *where)
 {
     int64_t *const counts[] = {&o->ema_overwrite_frequency, &o->gradient_accumulation_steps};

@@ -84,6 +84,8 @@ void moru_optimizer_step(const moru_optimizer *optimizer, const moru_weight *wei
 moru_tensor *moru_slot_new(const moru_slot *slot, const moru_weight *weight);
 /* For checks: value lies in [low, high]; otherwise an error that names the option. */
 moru_status moru_option_within(double value, double low, double high, const char *name, const char *where);
+/* Those of Adam and its kin: both betas in [0, 1], epsilon at least 0. */
+moru_status moru_betas_check(double beta_1, double beta_2, double epsilon, const char *where);
 
 /* For rules: w - lr weight_decay w. */
 moru_node *moru_decayed(const moru_stepping *s);
