@@ -1,9 +1,8 @@
 /* AdaptiveMaxPooling1D .. 3D and AdaptiveAveragePooling1D .. 3D: output_size windows, floor(i h / o) to
  * ceil((i + 1) h / o), cover each axis. The maximum of a box is that along one axis after the other; so is the mean. */
-#include <stdlib.h>
-
 #include "core/status.h"
 #include "layers/spatial.h"
+#include "ops/adaptive_pool.h"
 
 typedef struct pooling {
     int rank;
@@ -26,64 +25,11 @@ static moru_status build(moru_layer *layer, const pooling *v, const moru_shape *
     return MORU_OK;
 }
 
-/* Windows of a size, at every `stride`-th place along an axis, with what is behind it made one. */
-static moru_node *windows(moru_node *x, bool largest, int64_t size, int64_t stride)
-{
-    moru_pool2d_attrs attrs = {.size = {size, 1}, .strides = {stride, 1}};
-    return largest ? moru_max_pool2d(x, &attrs) : moru_avg_pool2d(x, &attrs);
-}
-
-/* Which window i is: of size `small` at its place, or one larger, which come after the small ones. */
-static moru_node *window_indices(moru_graph *graph, int64_t size, int64_t wanted, int64_t small)
-{
-    int32_t *indices = malloc((size_t)wanted * sizeof *indices);
-    if (!indices)
-        return moru_graph_fail(graph, MORU_ERR_MEMORY, "no memory for %lld windows", (long long)wanted);
-    for (int64_t i = 0; i < wanted; i++) {
-        int64_t start = i * size / wanted, end = ((i + 1) * size + wanted - 1) / wanted;
-        indices[i] = (int32_t)(end - start > small ? start + size - small + 1 : start);
-    }
-    moru_node *node = moru_constant(graph, MORU_INT32, MORU_SHAPE(wanted), indices);
-    free(indices);
-    return node;
-}
-
-/* Along axis 1 of [n, size, rest, c] */
-static moru_node *pool_axis(moru_node *x, bool largest, int64_t size, int64_t wanted)
-{
-    int64_t small = (size + wanted - 1) / wanted;
-    if (size % wanted == 0)
-        return windows(x, largest, small, small);
-    moru_node *all = windows(x, largest, small, 1);
-    if (small < size) {
-        moru_node *both[] = {all, windows(x, largest, small + 1, 1)};
-        all = moru_concat(both, 2, 1);
-    }
-    return moru_node_failed(all) ? all : moru_gather(all, window_indices(all->graph, size, wanted, small), 1);
-}
-
-/* Axis `axis` of [n, .., c] */
-static moru_node *pool(moru_node *x, bool largest, int axis, int64_t wanted)
-{
-    if (moru_node_failed(x) || x->shape.dims[axis] == wanted)
-        return x;
-    const moru_shape *shape = &x->shape;
-    int64_t rest = 1, before = axis == 1 ? shape->dims[0] : -1, dims[MORU_MAX_RANK];
-    for (int i = axis + 1; i < shape->rank - 1; i++)
-        if (__builtin_mul_overflow(rest, shape->dims[i], &rest))
-            return moru_graph_fail(x->graph, MORU_ERR_MEMORY, "more elements than can be counted");
-    const int64_t flat[] = {before, shape->dims[axis], rest, shape->dims[shape->rank - 1]};
-    for (int i = 0; i < shape->rank; i++)
-        dims[i] = i == axis ? wanted : shape->dims[i];
-    moru_node *y = pool_axis(moru_reshape(x, flat, 4), largest, shape->dims[axis], wanted);
-    return moru_reshape(y, dims, shape->rank);
-}
-
 static moru_node *call(const moru_layer_call *c, const pooling *v)
 {
     moru_node *x = moru_channels_to_last(moru_as_real(c->inputs[0]), v->data_format);
     for (int i = 0; i < v->rank; i++)
-        x = pool(x, v->largest, i + 1, v->output_size[i]);
+        x = moru_adaptive_pool(x, v->largest, i + 1, v->output_size[i]);
     return moru_channels_back(x, v->data_format);
 }
 

@@ -1,4 +1,4 @@
-/* EinsumDense: activation(einsum(equation, x, kernel) + bias), as one product of matrices. */
+/* EinsumDense: activation(einsum(equation, x, kernel) + bias). */
 #include <ctype.h>
 #include <string.h>
 
@@ -181,125 +181,11 @@ static moru_status build(moru_layer *layer, const moru_shape *inputs, const moru
     return moru_layer_add_weight(layer, "bias", bias, o->bias_initializer, o->bias_regularizer, true);
 }
 
-/* ---- the product ---- */
-
-/* Axes of a term, in order, with sizes. */
-typedef struct axes { int n, at[MORU_MAX_RANK]; char letters[MORU_MAX_RANK + 1]; } axes;
-
-static void push(axes *a, const char *term, int i)
-{
-    a->letters[a->n] = term[i];
-    a->at[a->n++] = i;
-}
-
-/* The axes of a term that are in the other term or not, and in the output or not. */
-static axes choose(const equation *e, int which, bool shared, bool kept)
-{
-    axes a = {.n = 0};
-    const char *term = e->term[which], *other = e->term[which == INPUT ? KERNEL : INPUT];
-    for (int i = 0; term[i]; i++)
-        if ((place(other, term[i]) >= 0) == shared && (place(e->term[OUTPUT], term[i]) >= 0) == kept)
-            push(&a, term, i);
-    return a;
-}
-
-static int64_t product(const moru_shape *shape, const axes *a)
-{
-    int64_t size = 1;
-    for (int i = 0; i < a->n; i++)
-        size *= shape->dims[a->at[i]];
-    return size;
-}
-
-/* Those of a term by the letters of another one's axes. */
-static axes by_letters(const char *term, const axes *like)
-{
-    axes a = {.n = 0};
-    for (int i = 0; i < like->n; i++)
-        push(&a, term, place(term, like->letters[i]));
-    return a;
-}
-
-/* No more than its axes need. */
-static moru_node *transpose(moru_node *x, const int *order, int n)
-{
-    int i = 0;
-    while (i < n && order[i] == i)
-        i++;
-    return i < n ? moru_transpose(x, order) : x;
-}
-
-static moru_node *arrange(moru_node *x, const axes *first, const axes *second, const axes *third)
-{
-    int order[MORU_MAX_RANK], n = 0;
-    const axes *all[] = {first, second, third};
-    for (int k = 0; k < 3; k++)
-        for (int i = 0; i < all[k]->n; i++)
-            order[n++] = all[k]->at[i];
-    return transpose(x, order, n);
-}
-
-/* The letters of the result as it comes out of the product, brought into the output's order. */
-static moru_node *to_output(moru_node *y, const equation *e, const axes *both, const axes *rows, const axes *columns)
-{
-    char letters[3 * MORU_MAX_RANK + 1] = "";
-    int order[MORU_MAX_RANK];
-    memcpy(letters, both->letters, (size_t)both->n);
-    memcpy(letters + both->n, rows->letters, (size_t)rows->n);
-    memcpy(letters + both->n + rows->n, columns->letters, (size_t)columns->n);
-    for (int i = 0; e->term[OUTPUT][i]; i++)
-        order[i] = place(letters, e->term[OUTPUT][i]);
-    return transpose(y, order, (int)strlen(e->term[OUTPUT]));
-}
-
-/* x to [both, rows, summed], the kernel to [both, summed, columns]. */
-static moru_node *multiply(const equation *e, moru_node *x, moru_node *w)
-{
-    const moru_shape *xs = moru_node_shape(x), *ws = moru_node_shape(w);
-    axes both = choose(e, INPUT, true, true), summed = choose(e, INPUT, true, false);
-    axes rows = choose(e, INPUT, false, true), columns = choose(e, KERNEL, false, true);
-    axes w_both = by_letters(e->term[KERNEL], &both), w_summed = by_letters(e->term[KERNEL], &summed);
-    int64_t batch = product(ws, &w_both), depth = product(ws, &w_summed), width = product(ws, &columns);
-    int64_t sizes[MORU_MAX_RANK];
-    int n = 0;
-    for (int i = 0; i < both.n; i++)
-        sizes[n++] = ws->dims[w_both.at[i]];
-    for (int i = 0; i < rows.n; i++)
-        sizes[n++] = xs->dims[rows.at[i]];
-    for (int i = 0; i < columns.n; i++)
-        sizes[n++] = ws->dims[columns.at[i]];
-    const int64_t left[] = {batch, rows.n ? -1 : 1, depth}, right[] = {batch, depth, width};
-    x = moru_reshape(arrange(x, &both, &rows, &summed), both.n ? left : left + 1, both.n ? 3 : 2);
-    w = moru_reshape(arrange(w, &w_both, &w_summed, &columns), both.n ? right : right + 1, both.n ? 3 : 2);
-    return to_output(moru_reshape(moru_matmul(x, w), sizes, n), e, &both, &rows, &columns);
-}
-
-/* The input without the axes that are nowhere else: their sum. */
-static moru_node *sum_out(equation *e, moru_node *x)
-{
-    axes lost = choose(e, INPUT, false, false);
-    char *term = e->term[INPUT];
-    if (lost.n == 0)
-        return x;
-    x = moru_sum(x, lost.at, lost.n, false);
-    for (int i = 0; i < lost.n; i++) {
-        char *at = strchr(term, lost.letters[i]);
-        memmove(at, at + 1, strlen(at));
-    }
-    return x;
-}
-
 static moru_node *call(const moru_layer_call *c)
 {
     const moru_einsum_dense_options *o = c->layer->options;
-    moru_node *x = moru_as_real(c->inputs[0]);
-    equation e;
-    if (moru_node_failed(x))
-        return x;
-    if (read_equation(c->layer, moru_node_shape(x)->rank, &e) != MORU_OK)
-        return moru_graph_fail(c->graph, MORU_ERR_SHAPE, "%s", moru_last_error());
-    x = sum_out(&e, x);
-    moru_node *y = moru_node_failed(x) ? x : multiply(&e, x, moru_layer_weight(c, 0));
+    moru_node *operands[] = {moru_as_real(c->inputs[0]), moru_layer_weight(c, 0)};
+    moru_node *y = moru_einsum(o->equation, operands, 2);
     if (o->bias_axes && o->bias_axes[0])
         y = moru_add(y, moru_layer_weight(c, 1));
     return moru_activate(y, o->activation);

@@ -1,6 +1,7 @@
 /* GroupNormalization: y = (x - mean)/sqrt(variance + epsilon) gamma + beta, by groups of channels of each sample. */
 #include "core/status.h"
 #include "layers/layer.h"
+#include "ops/group_norm.h"
 
 static const moru_group_normalization_options defaults = {MORU_GROUP_NORMALIZATION_DEFAULTS};
 static const moru_field fields[] = {
@@ -51,30 +52,6 @@ static moru_node *along(const moru_layer_call *c, int k, int axis, const moru_sh
     return moru_reshape(moru_layer_weight(c, k), dims, x->rank);
 }
 
-/* The axis becomes two, groups and what is in one; groups stand after the batch, all else at the end is normalized. */
-static moru_node *normalize(moru_node *x, int axis, int64_t groups, double epsilon)
-{
-    const moru_shape *shape = moru_node_shape(x);
-    int64_t split[MORU_MAX_RANK];
-    int order[MORU_MAX_RANK], back[MORU_MAX_RANK], rank = shape->rank;
-    for (int i = 0, k = 0; i < rank; i++) {
-        if (i == axis)
-            split[k++] = groups;
-        split[k++] = i == axis ? shape->dims[i] / groups : shape->dims[i];
-    }
-    order[0] = 0;
-    order[1] = axis;
-    for (int i = 1, k = 2; i <= rank; i++)
-        if (i != axis)
-            order[k++] = i;
-    for (int i = 0; i <= rank; i++)
-        back[order[i]] = i;
-    moru_node *y = moru_reshape(x, split, rank + 1);
-    if (axis == 1)
-        return moru_layer_norm(y, NULL, NULL, rank - 1, epsilon);
-    return moru_transpose(moru_layer_norm(moru_transpose(y, order), NULL, NULL, rank - 1, epsilon), back);
-}
-
 static moru_node *call(const moru_layer_call *c)
 {
     const moru_group_normalization_options *o = c->layer->options;
@@ -84,8 +61,7 @@ static moru_node *call(const moru_layer_call *c)
         return x;
     int axis = (int)(o->axis < 0 ? o->axis + shape->rank : o->axis);
     int64_t groups = o->groups == -1 ? shape->dims[axis] : o->groups;
-    moru_node *y = groups == 1 ? moru_layer_norm(x, NULL, NULL, shape->rank - 1, o->epsilon)
-                               : moru_reshape_like(normalize(x, axis, groups, o->epsilon), x);
+    moru_node *y = moru_normalize_groups(x, axis, groups, o->epsilon);
     if (o->scale)
         y = moru_mul(y, along(c, 0, axis, shape));
     return o->center ? moru_add(y, along(c, o->scale ? 1 : 0, axis, shape)) : y;

@@ -6,11 +6,10 @@
 
 #include "core/status.h"
 #include "kernels/kernels.h"
+#include "ops/along_axis.h"
 #include "ops/shape_rules.h"
 
-typedef struct along_attrs {
-    int64_t axis;
-} along_attrs;
+typedef moru_along_attrs along_attrs;
 
 /* Indices have as many axes as x, and are nowhere longer but along the axis. */
 static moru_status check_along(const moru_infer *in, const moru_shape *x, const moru_shape *index, int64_t axis)
@@ -90,48 +89,45 @@ static lines lines_of(const moru_shape *x, const moru_view *index, int64_t axis)
     return l;
 }
 
+/* Takes elements of x where the indices are, or puts values there. Rows of indices have lines of their own in x, so that
+ * they can be worked on side by side. */
+static void walk(const lines *l, const moru_view *index, const moru_real *from, moru_real *to, bool put, int threads)
+{
+    const int32_t *i = index->data;
+    threads = index->size >= MORU_PARALLEL_MIN ? threads : 1;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+#endif
+    for (int64_t row = 0; row < l->rows; row++) {
+        int64_t a = line_of(&index->shape, l->x_strides, l->axis, row);
+        int64_t b = line_of(&index->shape, l->i_strides, l->axis, row);
+        for (int64_t k = 0; k < l->length; k++) {
+            int64_t near = b + k * l->step_i, far = a + i[near] * l->step_x;
+            if (put)
+                to[far] += from[near];
+            else
+                to[near] = from[far];
+        }
+    }
+}
+
 static moru_status run_take(const moru_run *run)
 {
     const moru_view *x = run->in[0], *index = run->in[1];
-    const moru_real *from = x->data;
-    const int32_t *i = index->data;
-    moru_real *y = run->out[0]->data;
     lines l = lines_of(&x->shape, index, ((const along_attrs *)run->attrs)->axis);
     MORU_TRY(moru_run_check_indices(index, x->shape.dims[l.axis]));
-    int threads = index->size >= MORU_PARALLEL_MIN ? run->threads : 1;
-    (void)threads;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-#endif
-    for (int64_t row = 0; row < l.rows; row++) {
-        int64_t a = line_of(&index->shape, l.x_strides, l.axis, row), b = line_of(&index->shape, l.i_strides, l.axis, row);
-        for (int64_t k = 0; k < l.length; k++)
-            y[b + k * l.step_i] = from[a + i[b + k * l.step_i] * l.step_x];
-    }
+    walk(&l, index, x->data, run->out[0]->data, false, run->threads);
     return MORU_OK;
 }
 
-/* Rows of indices have lines of their own in y, so that they can be worked on side by side. */
 static moru_status run_put(const moru_run *run)
 {
     const moru_view *values = run->in[0], *index = run->in[1], *out = run->out[0];
-    const moru_real *from = values->data;
-    const int32_t *i = index->data;
-    moru_real *y = out->data;
     lines l = lines_of(&out->shape, index, ((const along_attrs *)run->attrs)->axis);
     MORU_TRY(moru_run_check_indices(index, out->shape.dims[l.axis]));
     if (out->size > 0)
-        memset(y, 0, (size_t)out->size * sizeof *y);
-    int threads = index->size >= MORU_PARALLEL_MIN ? run->threads : 1;
-    (void)threads;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-#endif
-    for (int64_t row = 0; row < l.rows; row++) {
-        int64_t a = line_of(&index->shape, l.x_strides, l.axis, row), b = line_of(&index->shape, l.i_strides, l.axis, row);
-        for (int64_t k = 0; k < l.length; k++)
-            y[a + i[b + k * l.step_i] * l.step_x] += from[b + k * l.step_i];
-    }
+        memset(out->data, 0, (size_t)out->size * sizeof(moru_real));
+    walk(&l, index, values->data, out->data, true, run->threads);
     return MORU_OK;
 }
 
@@ -159,4 +155,26 @@ moru_node *moru_take_along_axis(moru_node *x, moru_node *indices, int axis)
 moru_node *moru_scatter_add(moru_node *x, moru_node *indices, moru_node *values, int axis)
 {
     return moru_add(x, moru_call_3(&moru_op_put_along_axis, values, indices, x, &(along_attrs){axis}));
+}
+
+/* ---- for ops that tell where their values were ---- */
+
+moru_status moru_infer_values_and_places(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes)
+{
+    int axis;
+    MORU_TRY(moru_infer_all_real(in));
+    MORU_TRY(moru_infer_axis(in, ((const along_attrs *)in->attrs)->axis, &axis));
+    if (in->shapes[0].dims[axis] > INT32_MAX)
+        return moru_op_error(MORU_ERR_SHAPE, "axis %d of %s holds more elements than int32 counts", axis,
+                             MORU_TEXT(&in->shapes[0]));
+    shapes[0] = shapes[1] = in->shapes[0];
+    dtypes[0] = MORU_REAL;
+    dtypes[1] = MORU_INT32;
+    return MORU_OK;
+}
+
+void moru_vjp_to_places(const moru_vjp *v)
+{
+    if (v->dy[0])
+        v->dx[0] = moru_call_3(&moru_op_put_along_axis, v->dy[0], v->outputs[1], v->inputs[0], v->attrs);
 }

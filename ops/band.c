@@ -1,4 +1,5 @@
-/* Parts of matrices, the last two axes: bands about the diagonal, and the diagonal. */
+/* Matrices, the last two axes: bands about the diagonal with one number outside, as attention's masks are, and the
+ * diagonal itself. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +8,10 @@
 #include "kernels/kernels.h"
 #include "ops/shape_rules.h"
 
+#define FAR (INT64_C(1) << 50) /* no bound: farther than any size */
+
 typedef struct band_attrs {
+    double fill;
     int64_t lowest, highest; /* of column - row that stay */
 } band_attrs;
 
@@ -23,7 +27,14 @@ static moru_status infer_band(const moru_infer *in, moru_shape *shapes, moru_dty
 
 static void vjp_band(const moru_vjp *v)
 {
-    v->dx[0] = moru_call_1(&moru_op_band, v->dy[0], v->attrs);
+    band_attrs attrs = *(const band_attrs *)v->attrs;
+    attrs.fill = 0;
+    v->dx[0] = moru_call_1(&moru_op_band_mask, v->dy[0], &attrs);
+}
+
+static int64_t within(int64_t x, int64_t most)
+{
+    return x < 0 ? 0 : x > most ? most : x;
 }
 
 static moru_status run_band(const moru_run *run)
@@ -32,6 +43,7 @@ static moru_status run_band(const moru_run *run)
     const moru_view *x = run->in[0];
     int64_t columns = x->shape.dims[x->shape.rank - 1], rows = x->shape.dims[x->shape.rank - 2];
     int64_t all = columns ? x->size / columns : 0;
+    moru_real fill = (moru_real)a->fill;
     int threads = x->size >= MORU_PARALLEL_MIN ? run->threads : 1;
     (void)threads;
 #ifdef _OPENMP
@@ -40,9 +52,13 @@ static moru_status run_band(const moru_run *run)
     for (int64_t r = 0; r < all; r++) {
         const moru_real *from = (const moru_real *)x->data + r * columns;
         moru_real *to = (moru_real *)run->out[0]->data + r * columns;
-        int64_t i = r % rows;
-        for (int64_t j = 0; j < columns; j++)
-            to[j] = j - i >= a->lowest && j - i <= a->highest ? from[j] : 0;
+        int64_t begin = within(r % rows + a->lowest, columns), end = within(r % rows + a->highest + 1, columns);
+        end = end < begin ? begin : end;
+        for (int64_t j = 0; j < begin; j++)
+            to[j] = fill;
+        memmove(to + begin, from + begin, (size_t)(end - begin) * sizeof *to);
+        for (int64_t j = end; j < columns; j++)
+            to[j] = fill;
     }
     return MORU_OK;
 }
@@ -50,25 +66,44 @@ static moru_status run_band(const moru_run *run)
 static void print_band(const void *attrs, char *text, size_t size)
 {
     const band_attrs *a = attrs;
-    snprintf(text, size, "%" PRId64 "..%" PRId64, a->lowest, a->highest);
+    char lowest[32] = "", highest[32] = "";
+    if (a->lowest > -FAR)
+        snprintf(lowest, sizeof lowest, "%" PRId64, a->lowest);
+    if (a->highest < FAR)
+        snprintf(highest, sizeof highest, "%" PRId64, a->highest);
+    snprintf(text, size, "%s..%s fill=%g", lowest, highest, a->fill);
 }
 
-const moru_op_def moru_op_band = {
-    .name = "band", .formula = "y[.., i, j] = x[.., i, j] where lowest <= j - i <= highest, else 0", .min_inputs = 1,
-    .max_inputs = 1, .n_outputs = 1, .attr_size = sizeof(band_attrs), .infer = infer_band, .vjp = vjp_band,
-    .run = run_band, .print = print_band, .in_place = 1,
+const moru_op_def moru_op_band_mask = {
+    .name = "band_mask", .formula = "y[.., i, j] = x[.., i, j] where lowest <= j - i <= highest, else fill",
+    .min_inputs = 1, .max_inputs = 1, .n_outputs = 1, .attr_size = sizeof(band_attrs), .infer = infer_band,
+    .vjp = vjp_band, .run = run_band, .print = print_band, .in_place = 1,
 };
 
-enum { FAR = 1 << 30 };
+static moru_node *band(moru_node *x, int64_t lowest, int64_t highest, double fill)
+{
+    return moru_call_1(&moru_op_band_mask, x, &(band_attrs){fill, lowest < -FAR ? -FAR : lowest,
+                                                            highest > FAR ? FAR : highest});
+}
+
+moru_node *moru_band_mask(moru_node *x, int64_t below, int64_t above, double fill)
+{
+    return band(x, below < 0 ? -FAR : -below, above < 0 ? FAR : above, fill);
+}
+
+moru_node *moru_causal_mask(moru_node *x, double fill)
+{
+    return band(x, -FAR, 0, fill);
+}
 
 moru_node *moru_tril(moru_node *x, int64_t k)
 {
-    return moru_call_1(&moru_op_band, x, &(band_attrs){-((int64_t)FAR << 20), k});
+    return band(x, -FAR, k < -FAR ? -FAR : k, 0);
 }
 
 moru_node *moru_triu(moru_node *x, int64_t k)
 {
-    return moru_call_1(&moru_op_band, x, &(band_attrs){k, (int64_t)FAR << 20});
+    return band(x, k > FAR ? FAR : k, FAR, 0);
 }
 
 /* Each element lies a row and a column, size + 1, after the one before in the matrix as one line. */
@@ -95,6 +130,5 @@ moru_node *moru_diag(moru_node *x)
         return moru_graph_fail(x->graph, MORU_ERR_SHAPE, "diag: %s can't be a diagonal", MORU_TEXT(&x->shape));
     moru_shape wide = x->shape;
     wide.dims[wide.rank++] = x->shape.dims[x->shape.rank - 1];
-    moru_node *rows = moru_broadcast_to(moru_expand_dims(x, -1), wide.dims, wide.rank);
-    return moru_call_1(&moru_op_band, rows, &(band_attrs){0, 0});
+    return band(moru_broadcast_to(moru_expand_dims(x, -1), wide.dims, wide.rank), 0, 0, 0);
 }

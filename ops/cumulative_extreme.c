@@ -5,33 +5,13 @@
 
 #include "core/status.h"
 #include "kernels/kernels.h"
+#include "ops/along_axis.h"
 #include "ops/shape_rules.h"
 
 typedef struct extreme_attrs {
-    int64_t axis; /* first: put_along_axis reads it from here */
+    moru_along_attrs along;
     int64_t least;
 } extreme_attrs;
-
-static moru_status infer_extreme(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes)
-{
-    int axis;
-    MORU_TRY(moru_infer_all_real(in));
-    MORU_TRY(moru_infer_axis(in, ((const extreme_attrs *)in->attrs)->axis, &axis));
-    if (in->shapes[0].dims[axis] > INT32_MAX)
-        return moru_op_error(MORU_ERR_SHAPE, "axis %d of %s holds more elements than int32 counts", axis,
-                             MORU_TEXT(&in->shapes[0]));
-    shapes[0] = shapes[1] = in->shapes[0];
-    dtypes[0] = MORU_REAL;
-    dtypes[1] = MORU_INT32;
-    return MORU_OK;
-}
-
-static void vjp_extreme(const moru_vjp *v)
-{
-    if (v->dy[0])
-        v->dx[0] = moru_call_3(&moru_op_put_along_axis, v->dy[0], v->outputs[1], v->inputs[0],
-                               &((const extreme_attrs *)v->attrs)->axis);
-}
 
 /* Whether x takes the place of the one before: also an equal one; NaN for good. */
 static bool takes_over(moru_real x, moru_real before, bool least)
@@ -56,7 +36,7 @@ static moru_status run_extreme(const moru_run *run)
 {
     const extreme_attrs *attrs = run->attrs;
     const moru_view *x = run->in[0];
-    moru_around a = moru_around_axis(&x->shape, moru_axis_of(attrs->axis, x->shape.rank));
+    moru_around a = moru_around_axis(&x->shape, moru_axis_of(attrs->along.axis, x->shape.rank));
     int64_t part = a.size * a.inner;
     int32_t *index = run->out[1]->data;
     int threads = x->size >= MORU_PARALLEL_MIN ? run->threads : 1;
@@ -73,13 +53,13 @@ static moru_status run_extreme(const moru_run *run)
 static void print_extreme(const void *attrs, char *text, size_t size)
 {
     const extreme_attrs *a = attrs;
-    snprintf(text, size, "axis=%" PRId64 "%s", a->axis, a->least ? " least" : "");
+    snprintf(text, size, "axis=%" PRId64 "%s", a->along.axis, a->least ? " least" : "");
 }
 
 const moru_op_def moru_op_cumulative_extreme = {
     .name = "cumulative_extreme", .formula = "y[k] = largest (least) of x[i] over i <= k, index[k] its place",
     .min_inputs = 1, .max_inputs = 1, .n_outputs = 2, .optional_outputs = 2, .attr_size = sizeof(extreme_attrs),
-    .infer = infer_extreme, .vjp = vjp_extreme, .run = run_extreme, .print = print_extreme,
+    .infer = moru_infer_values_and_places, .vjp = moru_vjp_to_places, .run = run_extreme, .print = print_extreme,
 };
 
 static moru_node *build(moru_node *x, extreme_attrs attrs, moru_node **indices)
@@ -92,10 +72,10 @@ static moru_node *build(moru_node *x, extreme_attrs attrs, moru_node **indices)
 
 moru_node *moru_cummax(moru_node *x, int axis, moru_node **indices)
 {
-    return build(x, (extreme_attrs){axis, 0}, indices);
+    return build(x, (extreme_attrs){{axis}, 0}, indices);
 }
 
 moru_node *moru_cummin(moru_node *x, int axis, moru_node **indices)
 {
-    return build(x, (extreme_attrs){axis, 1}, indices);
+    return build(x, (extreme_attrs){{axis}, 1}, indices);
 }

@@ -128,18 +128,21 @@ static int64_t size_of(const term *t, const group *g)
     return size;
 }
 
-/* [batch, one, two] with the axes of each group as one. */
+/* [batch, one, two] with the axes of each group as one; without a batch a plain matrix, which more can be fused with. */
 static moru_node *matrices(const term *t, const group *batch, const group *one, const group *two)
 {
-    unsigned char labels[3 * MORU_MAX_RANK];
-    int n = 0;
     const group *groups[] = {batch, one, two};
-    for (int g = 0; g < 3; g++)
+    int64_t dims[] = {size_of(t, batch), size_of(t, one), size_of(t, two)};
+    unsigned char labels[3 * MORU_MAX_RANK];
+    int n = 0, first = batch->n == 0;
+    bool same = true;
+    for (int g = first; g < 3; g++) {
+        same = same && groups[g]->n == 1;
         for (int k = 0; k < groups[g]->n; k++)
             labels[n++] = groups[g]->labels[k];
-    int64_t dims[] = {size_of(t, batch), size_of(t, one), size_of(t, two)};
+    }
     moru_node *x = arrange(t, labels, n);
-    return batch->n == 1 && one->n == 1 && two->n == 1 ? x : moru_reshape(x, dims, 3);
+    return same ? x : moru_reshape(x, dims + first, 3 - first);
 }
 
 /* a and b as one: axes that both have and that are needed later are its batch, others that both have are summed over. */
@@ -169,7 +172,7 @@ static term multiply(const term *a, const term *b, const term *out, const term *
             dims[y.n] = from->x->shape.dims[find(from, groups[g]->labels[k])];
             y.labels[y.n++] = groups[g]->labels[k];
         }
-    if (batch.n != 1 || left.n != 1 || right.n != 1)
+    if (batch.n > 1 || left.n != 1 || right.n != 1)
         y.x = moru_reshape(y.x, dims, y.n);
     return y;
 }

@@ -1,6 +1,8 @@
 # One op family a file; ops.def lists the ops.
 ops_sources = \
 	ops/attention.h \
+	ops/adaptive_pool.h \
+	ops/along_axis.h \
 	ops/batch_norm.h \
 	ops/broadcast.h \
 	ops/conv2d.h \
@@ -9,6 +11,7 @@ ops_sources = \
 	ops/elementwise.h \
 	ops/epilogue.h \
 	ops/fused.h \
+	ops/group_norm.h \
 	ops/layer_norm.h \
 	ops/matmul.h \
 	ops/op_table.h \
@@ -24,6 +27,7 @@ ops_sources = \
 	ops/activation.c \
 	ops/affine.c \
 	ops/activation_grad.c \
+	ops/adaptive_pool.c \
 	ops/along_axis.c \
 	ops/activation_made.c \
 	ops/argmax.c \
@@ -31,7 +35,6 @@ ops_sources = \
 	ops/band.c \
 	ops/attention.c \
 	ops/attention_grad.c \
-	ops/band_mask.c \
 	ops/batch_norm.c \
 	ops/batch_norm_grad.c \
 	ops/binary.c \

@@ -7,33 +7,13 @@
 
 #include "core/status.h"
 #include "kernels/kernels.h"
+#include "ops/along_axis.h"
 #include "ops/shape_rules.h"
 
 typedef struct sort_attrs {
-    int64_t axis, descending;
+    moru_along_attrs along;
+    int64_t descending;
 } sort_attrs;
-
-static moru_status infer_sort(const moru_infer *in, moru_shape *shapes, moru_dtype *dtypes)
-{
-    int axis;
-    MORU_TRY(moru_infer_all_real(in));
-    MORU_TRY(moru_infer_axis(in, ((const sort_attrs *)in->attrs)->axis, &axis));
-    if (in->shapes[0].dims[axis] > INT32_MAX)
-        return moru_op_error(MORU_ERR_SHAPE, "axis %d of %s holds more elements than int32 counts", axis,
-                             MORU_TEXT(&in->shapes[0]));
-    shapes[0] = shapes[1] = in->shapes[0];
-    dtypes[0] = MORU_REAL;
-    dtypes[1] = MORU_INT32;
-    return MORU_OK;
-}
-
-/* What was sorted goes back to where it came from. */
-static void vjp_sort(const moru_vjp *v)
-{
-    if (v->dy[0])
-        v->dx[0] = moru_call_3(&moru_op_put_along_axis, v->dy[0], v->outputs[1], v->inputs[0],
-                               &((const sort_attrs *)v->attrs)->axis);
-}
 
 typedef struct element {
     moru_real value;
@@ -69,7 +49,7 @@ static element *merge_sort(element *a, element *b, int64_t n, bool descending)
 static int64_t length_of(const moru_infer *in)
 {
     const moru_shape *x = &in->shapes[0];
-    return x->dims[moru_axis_of(((const sort_attrs *)in->attrs)->axis, x->rank)];
+    return x->dims[moru_axis_of(((const sort_attrs *)in->attrs)->along.axis, x->rank)];
 }
 
 static size_t workspace_sort(const moru_infer *in, const moru_shape *out, int threads)
@@ -98,7 +78,7 @@ static moru_status run_sort(const moru_run *run)
 {
     const sort_attrs *a = run->attrs;
     const moru_view *x = run->in[0];
-    moru_around around = moru_around_axis(&x->shape, moru_axis_of(a->axis, x->shape.rank));
+    moru_around around = moru_around_axis(&x->shape, moru_axis_of(a->along.axis, x->shape.rank));
     int64_t lines = around.outer * around.inner;
     int threads = x->size >= MORU_PARALLEL_MIN / 16 ? run->threads : 1;
     if (x->size == 0)
@@ -120,18 +100,18 @@ static moru_status run_sort(const moru_run *run)
 static void print_sort(const void *attrs, char *text, size_t size)
 {
     const sort_attrs *a = attrs;
-    snprintf(text, size, "axis=%" PRId64 "%s", a->axis, a->descending ? " descending" : "");
+    snprintf(text, size, "axis=%" PRId64 "%s", a->along.axis, a->descending ? " descending" : "");
 }
 
 const moru_op_def moru_op_sort = {
     .name = "sort", .formula = "y = x in order along axis, index[k] = where y[k] was", .min_inputs = 1,
-    .max_inputs = 1, .n_outputs = 2, .attr_size = sizeof(sort_attrs), .infer = infer_sort, .vjp = vjp_sort,
+    .max_inputs = 1, .n_outputs = 2, .attr_size = sizeof(sort_attrs), .infer = moru_infer_values_and_places, .vjp = moru_vjp_to_places,
     .run = run_sort, .workspace = workspace_sort, .print = print_sort,
 };
 
 moru_node *moru_sort(moru_node *x, int axis, bool descending)
 {
-    return moru_call_1(&moru_op_sort, x, &(sort_attrs){axis, descending});
+    return moru_call_1(&moru_op_sort, x, &(sort_attrs){{axis}, descending});
 }
 
 moru_node *moru_argsort(moru_node *x, int axis, bool descending)
