@@ -84,6 +84,17 @@ moru_status moru_keras_weights_write(moru_model *model, const char *where, void 
 moru_status moru_keras_weights_read(moru_model *model, moru_hdf5 *file, const moru_weights_options *options,
                                     bool resume, const char *where);
 
+/* What an optimizer's state has beside slots, on its way into a training. */
+typedef struct moru_keras_state {
+    bool has_iteration, has_rate;
+    int64_t iteration;
+    moru_real rate;
+} moru_keras_state;
+moru_status moru_keras_read_iteration(moru_keras_state *state, moru_hdf5 *file, const char *path, const char *where);
+moru_status moru_keras_read_rate(moru_keras_state *state, moru_hdf5 *file, const char *path);
+struct moru_training;
+void moru_keras_commit_state(const moru_keras_state *state, struct moru_training *training);
+
 /* ---- .keras ---- */
 
 moru_status moru_keras_archive_write(moru_model *model, const char *path);

@@ -22,9 +22,7 @@ typedef struct reader {
     const char *where, *root;  /* "model_weights/" or "" */
     entry *entries;            /* those with weights */
     int64_t n;
-    bool has_iteration, has_rate;
-    int64_t iteration;
-    moru_real rate;
+    moru_keras_state optimizer;
 } reader;
 
 moru_status moru_keras_h5_is(moru_hdf5 *file, bool *is, bool *whole)
@@ -338,17 +336,14 @@ static moru_status read_state(reader *r, moru_training *t, char **names, int64_t
     if (n == 0)
         return MORU_OK;
     state_path(names[0], path);
-    MORU_TRY(moru_hdf5_read(r->file, path, MORU_HDF5_INT64, &r->iteration, 1));
-    if (r->iteration < 0)
-        return moru_fail(MORU_ERR_RANGE, "%s: \"%.200s\": an iteration of %lld", r->where, path, (long long)r->iteration);
-    r->has_iteration = true;
+    MORU_TRY(moru_keras_read_iteration(&r->optimizer, r->file, path, r->where));
     if (n > 1) {
         state_path(names[1], path);
         MORU_TRY(moru_hdf5_describe(r->file, path, &type, &shape));
-        r->has_rate = shape.rank == 0 && !t->optimizer->schedule;
-        first += r->has_rate;
-        if (r->has_rate)
-            MORU_TRY(moru_hdf5_read(r->file, path, MORU_HDF5_REAL, &r->rate, 1));
+        if (shape.rank == 0 && !t->optimizer->schedule) {
+            MORU_TRY(moru_keras_read_rate(&r->optimizer, r->file, path));
+            first++;
+        }
     }
     names += first;
     n -= first;
@@ -378,15 +373,6 @@ static moru_status read_optimizer(reader *r, moru_training *t)
     moru_status status = read_state(r, t, names, n);
     moru_hdf5_free_texts(names, n);
     return status;
-}
-
-static void commit(reader *r, moru_training *t)
-{
-    moru_intake_commit(&r->in);
-    if (r->has_iteration)
-        t->iteration = r->iteration;
-    if (r->has_rate && (moru_real)moru_optimizer_learning_rate(t->optimizer, 0) != r->rate)
-        moru_optimizer_set_learning_rate(t->optimizer, (double)r->rate);
 }
 
 /* ---- whole models ---- */
@@ -449,8 +435,10 @@ moru_status moru_keras_h5_read(moru_model **model, moru_hdf5 *file, bool compile
     }
     if (status == MORU_OK)
         status = moru_intake_run(&r.in);
-    if (status == MORU_OK)
-        commit(&r, (*model)->training);
+    if (status == MORU_OK) {
+        moru_intake_commit(&r.in);
+        moru_keras_commit_state(&r.optimizer, (*model)->training);
+    }
     close_reader(&r);
     if (status != MORU_OK) {
         moru_model_free(*model);

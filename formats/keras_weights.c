@@ -147,9 +147,7 @@ typedef struct reader {
     moru_hdf5 *file;
     const char *where, *layers; /* the name of the group of layers */
     const char *state;          /* the group of the optimizer's variables */
-    bool has_iteration, has_rate;
-    int64_t iteration;
-    moru_real rate;
+    moru_keras_state optimizer;
 } reader;
 
 /* Whether the group at path holds `wanted` variables; without any it may be missing. */
@@ -246,6 +244,32 @@ static moru_status read_slots(reader *r, moru_training *t, int first)
     return MORU_OK;
 }
 
+moru_status moru_keras_read_iteration(moru_keras_state *state, moru_hdf5 *file, const char *path, const char *where)
+{
+    MORU_TRY(moru_hdf5_read(file, path, MORU_HDF5_INT64, &state->iteration, 1));
+    if (state->iteration < 0)
+        return moru_fail(MORU_ERR_RANGE, "%s: \"%.200s\": an iteration of %lld", where, path,
+                         (long long)state->iteration);
+    state->has_iteration = true;
+    return MORU_OK;
+}
+
+moru_status moru_keras_read_rate(moru_keras_state *state, moru_hdf5 *file, const char *path)
+{
+    MORU_TRY(moru_hdf5_read(file, path, MORU_HDF5_REAL, &state->rate, 1));
+    state->has_rate = true;
+    return MORU_OK;
+}
+
+void moru_keras_commit_state(const moru_keras_state *state, moru_training *t)
+{
+    if (state->has_iteration)
+        t->iteration = state->iteration;
+    /* The configuration has the rate in full; the file's copy counts only if it was changed since. */
+    if (state->has_rate && (moru_real)moru_optimizer_learning_rate(t->optimizer, 0) != state->rate)
+        moru_optimizer_set_learning_rate(t->optimizer, (double)state->rate);
+}
+
 /* An optimizer that has made no step has no slots in the file. Keras 2 doesn't write the rate. */
 static moru_status read_optimizer(reader *r, moru_training *t)
 {
@@ -272,15 +296,10 @@ static moru_status read_optimizer(reader *r, moru_training *t)
                          r->where, r->state, (long long)count, t->optimizer->class_->class_name,
                          t->n_slots + (scheduled ? 1 : 2));
     snprintf(path, sizeof path, "%s/0", r->state);
-    MORU_TRY(moru_hdf5_read(r->file, path, MORU_HDF5_INT64, &r->iteration, 1));
-    if (r->iteration < 0)
-        return moru_fail(MORU_ERR_RANGE, "%s: \"%s\": an iteration of %lld", r->where, path,
-                         (long long)r->iteration);
+    MORU_TRY(moru_keras_read_iteration(&r->optimizer, r->file, path, r->where));
     snprintf(path, sizeof path, "%s/1", r->state);
     if (rate)
-        MORU_TRY(moru_hdf5_read(r->file, path, MORU_HDF5_REAL, &r->rate, 1));
-    r->has_iteration = true;
-    r->has_rate = rate;
+        MORU_TRY(moru_keras_read_rate(&r->optimizer, r->file, path));
     return count > (rate ? 2 : 1) ? read_slots(r, t, rate ? 2 : 1) : MORU_OK;
 }
 
@@ -297,20 +316,10 @@ static void read_state(reader *r, moru_training *t, bool resume)
     while (r->in.n > before)
         free(r->in.items[--r->in.n].path);
     r->in.faults = faults;
-    r->has_iteration = r->has_rate = false;
+    r->optimizer = (moru_keras_state){.has_iteration = false};
 }
 
 /* ---- all of it ---- */
-
-static void commit(reader *r, moru_training *t)
-{
-    moru_intake_commit(&r->in);
-    if (r->has_iteration)
-        t->iteration = r->iteration;
-    /* The configuration has the rate in full; the file's copy counts only if it was changed since. */
-    if (r->has_rate && (moru_real)moru_optimizer_learning_rate(t->optimizer, 0) != r->rate)
-        moru_optimizer_set_learning_rate(t->optimizer, (double)r->rate);
-}
 
 static moru_status find_layers(reader *r)
 {
@@ -380,8 +389,10 @@ moru_status moru_keras_weights_read(moru_model *model, moru_hdf5 *file, const mo
                 .in = {.where = where, .options = options ? options : &moru_weights_strict, .fresh = resume,
                        .read = moru_intake_read_hdf5, .source = file}};
     moru_status status = read_all(&r, model, resume);
-    if (status == MORU_OK)
-        commit(&r, model->training);
+    if (status == MORU_OK) {
+        moru_intake_commit(&r.in);
+        moru_keras_commit_state(&r.optimizer, model->training);
+    }
     moru_intake_free(&r.in);
     return status;
 }

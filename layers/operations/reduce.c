@@ -27,12 +27,6 @@ static moru_node *reduce(const moru_layer_call *c, reduction *function, moru_nod
     return function(x, list.given ? axes : NULL, list.n, o->keepdims);
 }
 
-static moru_node *is_nonzero(moru_node *x)
-{
-    x = moru_as_real(x);
-    return moru_not_equal(x, moru_zeros_like(x));
-}
-
 static moru_node *variance(moru_node *x, const int *axes, int n, bool keepdims)
 {
     return moru_variance(x, axes, n, keepdims, 0);
@@ -43,9 +37,9 @@ static moru_node *mean(const moru_layer_call *c) { return reduce(c, moru_mean, m
 static moru_node *max(const moru_layer_call *c) { return reduce(c, moru_max, moru_as_real(c->inputs[0])); }
 static moru_node *min(const moru_layer_call *c) { return reduce(c, moru_min, moru_as_real(c->inputs[0])); }
 static moru_node *prod(const moru_layer_call *c) { return reduce(c, moru_prod, moru_as_real(c->inputs[0])); }
-static moru_node *any(const moru_layer_call *c) { return reduce(c, moru_max, is_nonzero(c->inputs[0])); }
-static moru_node *all(const moru_layer_call *c) { return reduce(c, moru_min, is_nonzero(c->inputs[0])); }
-static moru_node *count(const moru_layer_call *c) { return reduce(c, moru_sum, is_nonzero(c->inputs[0])); }
+static moru_node *any(const moru_layer_call *c) { return reduce(c, moru_any, moru_as_real(c->inputs[0])); }
+static moru_node *all(const moru_layer_call *c) { return reduce(c, moru_all, moru_as_real(c->inputs[0])); }
+static moru_node *count(const moru_layer_call *c) { return reduce(c, moru_count_nonzero, moru_as_real(c->inputs[0])); }
 static moru_node *var(const moru_layer_call *c) { return reduce(c, variance, moru_as_real(c->inputs[0])); }
 static moru_node *std(const moru_layer_call *c) { return moru_sqrt(var(c)); }
 static moru_node *logsumexp(const moru_layer_call *c) { return reduce(c, moru_logsumexp, moru_as_real(c->inputs[0])); }
@@ -118,7 +112,7 @@ static moru_node *norm(const moru_layer_call *c)
     if (infinite || !vector)
         return moru_operation_error(c, MORU_ERR_UNSUPPORTED, "ord %.40s with this axis isn't supported", o->ord);
     if (p == 0)
-        return reduce(c, moru_sum, is_nonzero(x));
+        return reduce(c, moru_count_nonzero, x);
     if (p == 1)
         return reduce(c, moru_sum, moru_abs(x));
     if (p == 2)

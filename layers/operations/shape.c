@@ -135,26 +135,14 @@ static moru_node *flip(const moru_layer_call *c)
 {
     moru_node *x = c->inputs[0];
     moru_numbers list;
+    int along[2 * MORU_MAX_RANK];
     if (moru_node_failed(x) || !axes(c, x->shape.rank, &list))
         return c->graph->inert;
-    for (int axis = 0; axis < x->shape.rank && !list.given; axis++)
-        list.values[list.n++] = axis;
     for (int k = 0; k < list.n; k++)
-        x = moru_slice(x, (int)list.values[k], -1, MORU_SLICE_END, -1);
-    return x;
+        along[k] = (int)list.values[k];
+    return moru_flip(x, list.given ? along : NULL, list.n);
 }
 OF_LIST(flip, "Flip", "axis", flip);
-
-/* Copies one after the other along an axis. */
-static moru_node *copies(const moru_layer_call *c, moru_node *x, int64_t n, int axis)
-{
-    moru_node *xs[256];
-    if (n < 1 || n > 256)
-        return moru_operation_error(c, MORU_ERR_UNSUPPORTED, "%lld copies along axis %d", (long long)n, axis);
-    for (int64_t k = 0; k < n; k++)
-        xs[k] = x;
-    return n == 1 ? x : moru_concat(xs, (int)n, axis);
-}
 
 static moru_node *tile(const moru_layer_call *c)
 {
@@ -164,12 +152,10 @@ static moru_node *tile(const moru_layer_call *c)
         return c->graph->inert;
     if (list.n > MORU_MAX_RANK)
         return too_many(c);
-    while (!moru_node_failed(x) && x->shape.rank < list.n)
-        x = moru_expand_dims(x, 0);
-    int skip = moru_node_failed(x) ? 0 : x->shape.rank - list.n;
     for (int k = 0; k < list.n; k++)
-        x = copies(c, x, list.values[k], skip + k);
-    return x;
+        if (list.values[k] < 1 || list.values[k] > 256)
+            return moru_operation_error(c, MORU_ERR_UNSUPPORTED, "%lld copies along an axis", (long long)list.values[k]);
+    return moru_tile(x, list.values, list.n);
 }
 OF_LIST(tile, "Tile", "repeats", tile);
 
@@ -202,16 +188,12 @@ static bool both_axes(const moru_layer_call *c, moru_numbers *from, moru_numbers
 static moru_node *swapaxes(const moru_layer_call *c)
 {
     moru_numbers from, to;
-    int order[MORU_MAX_RANK];
+    moru_node *x = c->inputs[0];
     if (!both_axes(c, &from, &to))
         return c->graph->inert;
-    for (int k = 0; k < MORU_MAX_RANK; k++)
-        order[k] = k;
-    for (int k = 0; k < from.n; k++) {
-        order[from.values[k]] = (int)to.values[k];
-        order[to.values[k]] = (int)from.values[k];
-    }
-    return moru_transpose(c->inputs[0], order);
+    for (int k = 0; k < from.n; k++)
+        x = moru_swapaxes(x, (int)from.values[k], (int)to.values[k]);
+    return x;
 }
 OF_AXES(swapaxes, "Swapaxes", "axis1", "axis2", swapaxes);
 
@@ -253,15 +235,8 @@ static moru_node *roll(const moru_layer_call *c)
         return c->graph->inert;
     if (shift.n != along.n || along.n == 0)
         return moru_operation_error(c, MORU_ERR_UNSUPPORTED, "%d shifts along %d axes", shift.n, along.n);
-    for (int k = 0; k < along.n && !moru_node_failed(x); k++) {
-        int axis = (int)along.values[k];
-        int64_t size = x->shape.dims[axis];
-        if (size <= 0)
-            return moru_operation_error(c, MORU_ERR_UNSUPPORTED, "axis %d has no known size", axis);
-        int64_t by = (shift.values[k] % size + size) % size;
-        moru_node *parts[] = {moru_slice(x, axis, size - by, MORU_SLICE_END, 1), moru_slice(x, axis, 0, size - by, 1)};
-        x = by ? moru_concat(parts, 2, axis) : x;
-    }
+    for (int k = 0; k < along.n; k++)
+        x = moru_roll(x, shift.values[k], (int)along.values[k]);
     return x;
 }
 OF_AXES(roll, "Roll", "shift", "axis", roll);
