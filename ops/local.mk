@@ -5,8 +5,7 @@ ops_sources = \
 	ops/along_axis.h \
 	ops/batch_norm.h \
 	ops/broadcast.h \
-	ops/conv2d.h \
-	ops/conv3d.h \
+	ops/conv.h \
 	ops/activation_made.h \
 	ops/elementwise.h \
 	ops/epilogue.h \
@@ -45,13 +44,10 @@ ops_sources = \
 	ops/concat.c \
 	ops/ctc.c \
 	ops/constant_like.c \
-	ops/conv2d.c \
-	ops/conv2d_grad.c \
-	ops/conv2d_transpose.c \
+	ops/conv.c \
+	ops/conv_grad.c \
+	ops/conv_transpose.c \
 	ops/cumulative.c \
-	ops/conv3d.c \
-	ops/conv3d_grad.c \
-	ops/conv3d_transpose.c \
 	ops/cumulative_extreme.c \
 	ops/dropout.c \
 	ops/einsum.c \

@@ -1,7 +1,7 @@
 /* Gradient check of convolution and pooling. n: strides, dilation, groups, padding, and explicit pads as the digits
  * top bottom left right. Of pooling: size, strides, padding, pads, counting. */
 #include "kernels/kernels.h"
-#include "ops/conv2d.h"
+#include "ops/conv.h"
 #include "ops/pool.h"
 #include "tests/gradcheck.h"
 
@@ -29,8 +29,8 @@ static moru_node *build_layer(moru_graph *graph, moru_node *const *x, const grad
 /* A call that has a bias and an activation from the start. */
 static moru_node *build_fused(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
 {
-    moru_conv2d_op_attrs attrs = {.strides = {c->n[0], c->n[1]}, .dilation = {c->n[2], c->n[3]}, .groups = c->n[4],
-                                  .padding = c->n[5]};
+    moru_conv_op_attrs attrs = {.strides = {c->n[0], c->n[1]}, .dilation = {c->n[2], c->n[3]}, .groups = c->n[4],
+                                .padding = c->n[5]};
     attrs.epilogue.has_bias = 1;
     attrs.epilogue.activation = 1 + MORU_UNARY_leaky_relu;
     attrs.epilogue.params[0] = 0.2;
@@ -55,8 +55,8 @@ static moru_node *build_transpose_layer(moru_graph *graph, moru_node *const *x, 
 /* By Winograd also where that is slower. n: bias and activation, padding, pads. */
 static moru_node *build_winograd(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
 {
-    moru_conv2d_op_attrs attrs = {.strides = {1, 1}, .dilation = {1, 1}, .groups = 1, .padding = c->n[1],
-                                  .method = MORU_CONV_WINOGRAD};
+    moru_conv_op_attrs attrs = {.strides = {1, 1}, .dilation = {1, 1}, .groups = 1, .padding = c->n[1],
+                                .method = MORU_CONV_WINOGRAD};
     pads_of(c->n[2], attrs.pads);
     attrs.epilogue.has_bias = c->n[0] != 0;
     attrs.epilogue.activation = c->n[0] ? 1 + MORU_UNARY_tanh : 0;

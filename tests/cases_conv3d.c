@@ -1,7 +1,7 @@
 /* Gradient check of convolutions of volumes. n: strides, dilation, output padding as three digits each, groups, padding,
  * pads as six digits. */
 #include "kernels/kernels.h"
-#include "ops/conv3d.h"
+#include "ops/conv.h"
 #include "tests/gradcheck.h"
 
 static void digits_of(int64_t digits, int64_t *out, int n)
@@ -45,7 +45,7 @@ static moru_node *build_transpose_layer(moru_graph *graph, moru_node *const *x, 
 /* A call that has a bias and an activation from the start. */
 static moru_node *build_fused(moru_graph *graph, moru_node *const *x, const gradcheck_case *c)
 {
-    moru_conv3d_op_attrs attrs = {.groups = 1, .padding = c->n[4]};
+    moru_conv_op_attrs attrs = {.groups = 1, .padding = c->n[4]};
     digits_of(c->n[0], attrs.strides, 3);
     digits_of(c->n[1], attrs.dilation, 3);
     attrs.epilogue.has_bias = 1;
