@@ -376,6 +376,28 @@ json_t *moru_fields_write(const moru_field *fields, int n, const void *options)
     return config;
 }
 
+const char *moru_spec_unwrap(moru_arena *arena, const char *spec, const char *wrapper, moru_unwrap_edit *edit,
+                             void *context)
+{
+    json_t *json = spec[0] == '{' ? json_loads(spec, 0, NULL) : NULL, *config = json_object_get(json, "config");
+    const char *class_name = json_string_value(json_object_get(json, "class_name")), *result = spec;
+    char *text = NULL;
+    if (class_name && strcmp(class_name, "function") == 0 && json_is_string(config)) {
+        result = moru_arena_strdup(arena, json_string_value(config));
+    } else if (class_name && strcmp(class_name, wrapper) == 0) {
+        json_t *fn = json_object_get(config, "fn"), *name = json_is_string(fn) ? fn : json_object_get(fn, "config");
+        json_object_set(json, "class_name", name);
+        if (edit)
+            edit(context, json, name);
+        json_object_del(config, "fn");
+        text = json_dumps(json, JSON_COMPACT);
+        result = text ? moru_arena_strdup(arena, text) : NULL;
+    }
+    free(text);
+    json_decref(json);
+    return result;
+}
+
 json_t *moru_class_to_json(const moru_class *class_, const void *options)
 {
     json_t *config = moru_fields_write(class_->fields, class_->n_fields, options);

@@ -75,6 +75,12 @@ moru_status moru_spec_parse(moru_arena *arena, const char *spec, const moru_clas
  * as it is, a name with arguments becomes the text of a Keras JSON object. NULL stays NULL. */
 moru_status moru_spec_normalize(moru_arena *arena, const char *spec, const moru_class *const *classes, int n,
                                 const char *where, const char **normal);
+/* Keras's objects around functions as specs: {"class_name": "function"} is the function's name, and one of class
+ * `wrapper` the object of its "fn" with the other options. edit (or NULL) may change it; name is the function's. Other
+ * specs stay as they are; NULL: out of memory. */
+typedef void moru_unwrap_edit(void *context, json_t *object, json_t *name);
+const char *moru_spec_unwrap(moru_arena *arena, const char *spec, const char *wrapper, moru_unwrap_edit *edit,
+                             void *context);
 /* {"module","class_name","config","registered_name"}: new reference, NULL when out of memory. */
 json_t *moru_class_to_json(const moru_class *class_, const void *options);
 /* Fields from a JSON configuration over options that hold defaults; strings go to arena. Unknown members are

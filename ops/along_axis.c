@@ -58,7 +58,7 @@ static void vjp_put(const moru_vjp *v)
         v->dx[0] = moru_call_2(&moru_op_take_along_axis, v->dy[0], v->inputs[1], v->attrs);
 }
 
-/* Where the line begins that row number `row` of the indices, all axes but the given one, has in x; -1 past the last. */
+/* Where the line begins that row number `row` of the indices, all axes but the given one, has in x. */
 static int64_t line_of(const moru_shape *index, const int64_t *strides, int axis, int64_t row)
 {
     int64_t place = 0;
@@ -89,8 +89,8 @@ static lines lines_of(const moru_shape *x, const moru_view *index, int64_t axis)
     return l;
 }
 
-/* Takes elements of x where the indices are, or puts values there. Rows of indices have lines of their own in x, so that
- * they can be worked on side by side. */
+/* Takes elements of x where the indices are, or puts values there. Rows of indices have lines of their own in x, so
+ * that they can be worked on side by side. */
 static void walk(const lines *l, const moru_view *index, const moru_real *from, moru_real *to, bool put, int threads)
 {
     const int32_t *i = index->data;

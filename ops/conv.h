@@ -15,8 +15,8 @@ typedef struct moru_conv_op_attrs {
 /* As builders are given them: `axes` numbers of each, strides and dilation of 0 being 1; pads may be NULL. */
 moru_conv_op_attrs moru_conv_attrs_of(int axes, const int64_t *strides, const int64_t *dilation, int64_t groups,
                                       moru_padding padding, const int64_t *pads);
-/* Geometry for x [n,h,w,c] and weight [kh,kw,c/groups,filters], or x [n,d,h,w,c] and weight [kd,kh,kw,..]; open sizes stay
- * negative, od, oh and ow being -1. */
+/* Geometry for x [n,h,w,c] and weight [kh,kw,c/groups,filters], or x [n,d,h,w,c] and weight [kd,kh,kw,..]; open sizes
+ * stay negative, od, oh and ow being -1. */
 moru_status moru_conv_geometry(const moru_conv_op_attrs *attrs, const moru_shape *x, const moru_shape *weight,
                                moru_conv2d *geometry);
 /* The same for run(), where nothing can be wrong. Volumes that are convolved image by image become images. */

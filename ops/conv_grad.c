@@ -1,5 +1,5 @@
-/* The two gradients of convolution, of images and of volumes. The three are linear in each operand, so their own gradients
- * are one another. */
+/* The two gradients of convolution, of images and of volumes. The three are linear in each operand, so their own
+ * gradients are one another. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Transposed convolution, of images and of volumes: what the gradient of a convolution's input computes, as an op with a
- * bias and an activation. The convolution it belongs to leads from this op's output back to its input. */
+/* Transposed convolution, of images and of volumes: what the gradient of a convolution's input computes, as an op with
+ * a bias and an activation. The convolution it belongs to leads from this op's output back to its input. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -173,26 +173,6 @@ static const char *long_name(moru_arena *arena, const char *spec)
     return spec;
 }
 
-/* Keras's object around a function is written as that of the function's class. */
-static const char *unwrapped(moru_arena *arena, const char *spec)
-{
-    json_t *json = spec[0] == '{' ? json_loads(spec, 0, NULL) : NULL, *config = json_object_get(json, "config");
-    const char *class_name = json_string_value(json_object_get(json, "class_name")), *result = spec;
-    char *text = NULL;
-    if (class_name && strcmp(class_name, "function") == 0 && json_is_string(config)) {
-        result = moru_arena_strdup(arena, json_string_value(config));
-    } else if (class_name && strcmp(class_name, "LossFunctionWrapper") == 0) {
-        json_t *fn = json_object_get(config, "fn"), *name = json_is_string(fn) ? fn : json_object_get(fn, "config");
-        json_object_set(json, "class_name", name);
-        json_object_del(config, "fn");
-        text = json_dumps(json, JSON_COMPACT);
-        result = text ? moru_arena_strdup(arena, text) : NULL;
-    }
-    free(text);
-    json_decref(json);
-    return result;
-}
-
 moru_status moru_loss_check(const moru_loss_options *o, const char *where)
 {
     if (!(o->label_smoothing >= 0 && o->label_smoothing <= 1))
@@ -221,7 +201,7 @@ moru_status moru_loss_parse(moru_arena *arena, const char *spec, const char *whe
 {
     if (!spec)
         return moru_fail(MORU_ERR_ARGUMENT, "%s: the loss is missing", where);
-    if (!(spec = unwrapped(arena, spec)) || !(spec = long_name(arena, spec)))
+    if (!(spec = moru_spec_unwrap(arena, spec, "LossFunctionWrapper", NULL, NULL)) || !(spec = long_name(arena, spec)))
         return moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
     MORU_TRY(moru_spec_parse(arena, spec, classes, N_CLASSES, where, &loss->class_, &loss->options));
     const moru_loss_options *o = loss->options;

@@ -113,29 +113,19 @@ static const moru_class *class_of(const char *spec)
     return found;
 }
 
-/* Keras's objects around functions: a plain name, or the loss with its arguments. */
-static const char *unwrapped(moru_arena *arena, const char *spec, const char **own_name)
+/* What a mean of a function has: a name of its own, and the metric of that name or else the loss. */
+typedef struct wrapped { moru_arena *arena; const char *name; } wrapped;
+
+static void name_wrapped(void *context, json_t *object, json_t *name)
 {
-    json_t *json = spec[0] == '{' ? json_loads(spec, 0, NULL) : NULL, *config = json_object_get(json, "config");
-    const char *class_name = json_string_value(json_object_get(json, "class_name")), *result = spec;
-    char *text = NULL;
-    *own_name = NULL;
-    if (class_name && strcmp(class_name, "function") == 0 && json_is_string(config)) {
-        result = moru_arena_strdup(arena, json_string_value(config));
-    } else if (class_name && strcmp(class_name, "MeanMetricWrapper") == 0) {
-        json_t *fn = json_object_get(config, "fn"), *name = json_is_string(fn) ? fn : json_object_get(fn, "config");
-        if (json_is_string(json_object_get(config, "name")))
-            *own_name = moru_arena_strdup(arena, json_string_value(json_object_get(config, "name")));
-        const moru_class *metric = json_is_string(name) ? class_named(json_string_value(name)) : NULL;
-        json_object_set_new(json, "module", json_string(metric ? "keras.metrics" : "keras.losses"));
-        json_object_set(json, "class_name", metric ? json_string(metric->class_name) : name);
-        json_object_del(config, "fn");
-        text = json_dumps(json, JSON_COMPACT);
-        result = text ? moru_arena_strdup(arena, text) : NULL;
-    }
-    free(text);
-    json_decref(json);
-    return result;
+    wrapped *w = context;
+    json_t *own = json_object_get(json_object_get(object, "config"), "name");
+    const moru_class *metric = json_is_string(name) ? class_named(json_string_value(name)) : NULL;
+    if (json_is_string(own))
+        w->name = moru_arena_strdup(w->arena, json_string_value(own));
+    json_object_set_new(object, "module", json_string(metric ? "keras.metrics" : "keras.losses"));
+    if (metric)
+        json_object_set_new(object, "class_name", json_string(metric->class_name));
 }
 
 static const moru_metric_rule *rule_of(const moru_metric *metric)
@@ -196,9 +186,9 @@ static moru_status parse_loss(moru_arena *arena, const char *spec, const char *w
 
 moru_status moru_metric_parse(moru_arena *arena, const char *spec, const char *where, moru_metric *metric)
 {
-    const char *own_name;
+    wrapped own = {.arena = arena};
     *metric = (moru_metric){NULL};
-    if (!(spec = unwrapped(arena, spec, &own_name)))
+    if (!(spec = moru_spec_unwrap(arena, spec, "MeanMetricWrapper", name_wrapped, &own)))
         return moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
     moru_status status = MORU_OK;
     if (is_accuracy(spec)) {
@@ -210,8 +200,8 @@ moru_status moru_metric_parse(moru_arena *arena, const char *spec, const char *w
                          "it is accuracy, a class of Keras's metrics, or a loss", where, spec);
     }
     MORU_TRY(status);
-    if (own_name)
-        metric->name = own_name;
+    if (own.name)
+        metric->name = own.name;
     metric->name = moru_arena_strdup(arena, metric->name);
     metric->spec = moru_arena_strdup(arena, metric->spec);
     return metric->name && metric->spec ? MORU_OK : moru_fail(MORU_ERR_MEMORY, "%s: no memory", where);
