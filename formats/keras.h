@@ -73,6 +73,7 @@ const moru_keras_operation *moru_keras_operation_of_op(const char *op);
 #define MORU_KERAS2_HARD_SIGMOID "keras2_hard_sigmoid"
 /* Keras 2's TFOpLambda and SlicingOpLambda. */
 bool moru_keras2_is_operation(json_t *object);
+bool moru_keras2_knows_operation(json_t *object);
 /* One as an entry of Keras 3's: new reference; NULL where there is no such operation. */
 json_t *moru_keras2_operation(json_t *object);
 

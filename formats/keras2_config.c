@@ -63,11 +63,7 @@ static void rename_policy(json_t *config)
 static void name_function(json_t *object, json_t *config, const char *class_name)
 {
     const char *name = json_string_value(json_object_get(config, "function"));
-    if (!name || !moru_keras2_is_operation(object))
-        return;
-    json_t *known = moru_keras2_operation(object);
-    json_decref(known);
-    if (known)
+    if (!name || !moru_keras2_is_operation(object) || moru_keras2_knows_operation(object))
         return;
     json_object_set_new(object, "class_name", json_sprintf("%s (%s%.40s)", class_name,
                         strncmp(name, "__", 2) == 0 ? "tf." : "", name));

@@ -148,11 +148,20 @@ bool moru_keras2_is_operation(json_t *object)
     return is_class(object, "TFOpLambda") || is_class(object, "SlicingOpLambda");
 }
 
+static const function *function_of(json_t *object)
+{
+    return find(json_string_value(json_object_get(json_object_get(object, "config"), "function")));
+}
+
+bool moru_keras2_knows_operation(json_t *object)
+{
+    return is_class(object, "SlicingOpLambda") || function_of(object);
+}
+
 json_t *moru_keras2_operation(json_t *object)
 {
-    const char *name = json_string_value(json_object_get(json_object_get(object, "config"), "function"));
     bool slice = is_class(object, "SlicingOpLambda");
-    const function *f = slice ? NULL : find(name);
+    const function *f = slice ? NULL : function_of(object);
     json_t *calls = json_object_get(object, "inbound_nodes"), *entry = json_object_get(object, "name");
     if (!slice && !f)
         return NULL;
